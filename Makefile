@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# Torii. `make help` lists the targets.
+
+BUILD ?= build
+CC ?= gcc
+HOSTCC ?= gcc
+LD = ld
+OBJCOPY = objcopy
+DEBUG ?= 0
+
+WARN := -Wall -Wextra -Werror -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition -Wno-unused-parameter
+INCLUDES := -Iinclude -I$(BUILD)/include
+DEFS := -D__XEN__ -D__XEN_TOOLS__
+CFLAGS_COMMON := -std=gnu17 -O2 -g $(WARN) $(INCLUDES)
+CFLAGS := $(CFLAGS_COMMON) -ffreestanding -fno-pic -fno-pie -mcmodel=kernel -mno-red-zone -mgeneral-regs-only \
+  -fno-asynchronous-unwind-tables -fno-omit-frame-pointer -fno-strict-aliasing -fcf-protection=none \
+  -fstack-protector-strong -mstack-protector-guard=global -ffunction-sections -fdata-sections -DTORII_DEBUG=$(DEBUG)
+
+SRCS := $(sort $(wildcard src/*/*.c src/*/*/*.c))
+ASMS := $(sort $(wildcard src/*/*.S src/*/*/*.S))
+OBJS := $(SRCS:%.c=$(BUILD)/%.o) $(ASMS:%.S=$(BUILD)/%.S.o)
+
+.PHONY: all
+all: $(BUILD)/torii
+
+$(BUILD)/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(CFLAGS_$(subst /,_,$*)) -MMD -MP -c $< -o $@
+
+$(BUILD)/%.S.o: %.S
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) -D__ASSEMBLY__ -MMD -MP -c $< -o $@
+
+# Unit tests: each tests/unit/test_*.c names the sources it links in a first-lines comment "links: a.c b.c".
+TESTS := $(sort $(wildcard tests/unit/test_*.c))
+TEST_BINS := $(TESTS:tests/unit/%.c=$(BUILD)/unit/%)
+TEST_CFLAGS := $(CFLAGS_COMMON) -O1 -Itests/unit -DTORII_HOST -DTORII_DEBUG=1 -fsanitize=address,undefined \
+  -fno-sanitize-recover=all -fno-omit-frame-pointer -Wno-missing-prototypes
+
+.SECONDEXPANSION:
+test_links = $(shell sed -n 's/.*links: *//p' $(1) | sed 's|\*/||' | head -1)
+test_libs = $(shell sed -n 's/.*libs: *//p' $(1) | sed 's|\*/||' | head -1)
+$(BUILD)/unit/%: tests/unit/%.c $$(call test_links,tests/unit/$$*.c) $(wildcard tests/unit/*.h include/torii/*.h)
+	@mkdir -p $(@D)
+	$(HOSTCC) $(TEST_CFLAGS) $(filter %.c,$^) -o $@ -lcmocka $(call test_libs,$<)
+
+.PHONY: unit
+unit: $(TEST_BINS)
+	@set -e; for t in $(TEST_BINS); do echo "== $$t"; $$t; done
+
+.PHONY: format
+format:
+	clang-format -i $$(git ls-files '*.c' '*.h')
+
+.PHONY: clean
+clean:
+	rm -rf $(BUILD)
+
+-include $(OBJS:.o=.d)

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* ACPI: finding the machine's static tables, and building the ones Dom0 gets. Torii never interprets AML. */
+#ifndef TORII_ACPI_H
+#define TORII_ACPI_H
+
+#include <torii/types.h>
+
+struct domain;
+
+/* ACPI 6.5 §5.2.6. */
+struct acpi_header {
+    char signature[4];
+    u32 length;
+    u8 revision, checksum;
+    char oem_id[6], oem_table_id[8];
+    u32 oem_revision;
+    char creator_id[4];
+    u32 creator_revision;
+} packed;
+
+#define ACPI_CPUS_MAX 256
+#define ACPI_IOAPICS_MAX 16
+#define ACPI_OVERRIDES_MAX 32
+#define ACPI_MCFG_MAX 16
+#define ACPI_TABLES_MAX 64
+
+struct acpi_cpu {
+    u32 apic_id, uid;
+    bool enabled;
+};
+
+struct acpi_ioapic {
+    u8 id;
+    u32 address, gsi_base;
+};
+
+struct acpi_override {
+    u8 bus, irq;
+    u32 gsi;
+    u16 flags; /* MPS INTI flags: polarity bits 1:0, trigger bits 3:2 */
+};
+
+struct acpi_nmi {
+    bool local;    /* LAPIC NMI (uid, lint) else NMI source (gsi) */
+    u32 uid, gsi;
+    u16 flags;
+    u8 lint;
+};
+
+struct acpi_mcfg {
+    paddr_t base; /* of bus 0 of the segment, as the table says */
+    u16 segment;
+    u8 bus_first, bus_last;
+};
+
+/* ACPI 6.5 §5.2.3.2. space: 0 memory, 1 I/O. address 0 = not there. */
+struct acpi_gas {
+    u8 space, width, offset, access;
+    u64 address;
+} packed;
+
+struct acpi_table {
+    char signature[5];
+    paddr_t address;
+    u32 length;
+    u8 revision;
+};
+
+/* What the static tables say, digested once at boot. */
+struct acpi_info {
+    bool present;
+    paddr_t rsdp;
+    u8 rsdp_revision;
+    unsigned nr_tables;
+    struct acpi_table table[ACPI_TABLES_MAX];
+    u32 lapic_address;
+    bool pcat_compat;
+    u8 madt_revision;
+    unsigned nr_cpus, nr_ioapics, nr_overrides, nr_nmis, nr_mcfg;
+    struct acpi_cpu cpu[ACPI_CPUS_MAX];
+    struct acpi_ioapic ioapic[ACPI_IOAPICS_MAX];
+    struct acpi_override override[ACPI_OVERRIDES_MAX];
+    struct acpi_nmi nmi[ACPI_OVERRIDES_MAX];
+    struct acpi_mcfg mcfg[ACPI_MCFG_MAX];
+    /* FADT */
+    u16 sci;
+    struct acpi_gas pm1a_cnt, pm1b_cnt, pm1a_evt, pm_tmr, reset_reg, sleep_control, sleep_status;
+    u8 reset_value;
+    bool pm_tmr_32bit, reset_supported, hw_reduced;
+    u32 smi_cmd;
+    paddr_t dsdt, facs;
+    /* \_S5 and \_S3 packages, found in the DSDT byte stream without executing it: SLP_TYPa, SLP_TYPb; valid flags */
+    bool s5_valid, s3_valid;
+    u8 s5_typ[2], s3_typ[2];
+    /* HPET */
+    paddr_t hpet;
+    /* SPCR */
+    bool spcr_present;
+    struct acpi_gas spcr;
+};
+
+extern struct acpi_info acpi_info;
+
+#endif

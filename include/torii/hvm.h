@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Hardware virtualisation behind one table of operations. Nothing above src/hvm tests the vendor; src/hvm/svm and
+ * src/hvm/vmx never call a device: an exit becomes a call through the tables of iomap.h.
+ */
+#ifndef TORII_HVM_H
+#define TORII_HVM_H
+
+#include <torii/domain.h>
+#include <torii/types.h>
+
+/* Segment registers in hardware encoding order, then the system ones. */
+enum hvm_seg { SEG_ES, SEG_CS, SEG_SS, SEG_DS, SEG_FS, SEG_GS, SEG_LDTR, SEG_TR, SEG_GDTR, SEG_IDTR, SEG_COUNT };
+
+/* attr in the packed form of the VMCB (APM vol. 2 §15.5.1): type 3:0, S 4, DPL 6:5, P 7, AVL 8, L 9, D/B 10, G 11. */
+struct hvm_segment {
+    u16 sel, attr;
+    u32 limit;
+    u64 base;
+};
+
+/* Control state a room may want to read: paging mode for the guest walk, code size for the decoder. */
+struct hvm_control {
+    u64 cr0, cr2, cr3, cr4, efer;
+};
+
+enum hvm_event_type { HVM_EVENT_INTERRUPT = 0, HVM_EVENT_NMI = 2, HVM_EVENT_EXCEPTION = 3, HVM_EVENT_SOFT_INT = 4 };
+
+struct hvm_ops {
+    const char *name; /* "SVM", "VMX" */
+
+    /* Can this CPU do it? NULL, or what is missing, in words for the boot log. Changes nothing. */
+    const char *(*probe)(void);
+    /* Switch it on for the calling CPU, once. 0 or -errno. */
+    int (*cpu_enable)(void);
+    void (*cpu_disable)(void);
+
+    /* Per domain: permission bitmaps from d->io. Called again when the tables change. */
+    int (*domain_init)(struct domain *d);
+    void (*domain_free)(struct domain *d);
+    int (*vcpu_init)(struct vcpu *v);
+    void (*vcpu_free)(struct vcpu *v);
+
+    /* Architectural state: PVH entry at `entry` with EBX = start_info, or real mode at sipi_vector << 12. */
+    void (*vcpu_set_pvh)(struct vcpu *v, u32 entry, u32 start_info);
+    void (*vcpu_set_sipi)(struct vcpu *v, u8 sipi_vector);
+
+    /* v becomes / stops being the vCPU of this physical CPU: state that is switched rarely. */
+    void (*vcpu_load)(struct vcpu *v);
+    void (*vcpu_unload)(struct vcpu *v);
+
+    /* Enter the guest once and handle the exit. Interrupts disabled on entry and return. */
+    void (*run)(struct vcpu *v);
+
+    void (*get_control)(struct vcpu *v, struct hvm_control *c);
+    void (*get_segment)(struct vcpu *v, enum hvm_seg seg, struct hvm_segment *s);
+    unsigned (*cpl)(struct vcpu *v);
+    void (*inject_exception)(struct vcpu *v, u8 vector, bool has_error, u32 error, u64 cr2);
+    void (*set_tsc_offset)(struct vcpu *v, u64 offset);
+    u64 (*get_tsc_offset)(struct vcpu *v);
+
+    /* Guest MSRs that live in the control block: 0, or -XEN_EINVAL for #GP. */
+    int (*msr_read)(struct vcpu *v, u32 msr, u64 *val);
+    int (*msr_write)(struct vcpu *v, u32 msr, u64 val);
+
+    /* Drop guest translations of this vCPU at its next entry. */
+    void (*flush_tlb)(struct vcpu *v);
+    /* Hypercall instruction's last byte differs by vendor. */
+    bool hypercall_is_vmcall;
+    void (*dump)(struct vcpu *v);
+};
+
+extern const struct hvm_ops *hvm;
+
+/* Choose the implementation for this machine: 0, or a line saying what is missing has been logged. */
+int hvm_init(void);
+
+/* x86 exception vectors. */
+enum { EXC_DE, EXC_DB, EXC_NMI, EXC_BP, EXC_OF, EXC_BR, EXC_UD, EXC_NM, EXC_DF, EXC_TS = 10, EXC_NP, EXC_SS, EXC_GP, EXC_PF,
+       EXC_MF = 16, EXC_AC, EXC_MC, EXC_XM };
+
+#define inject_gp(v) hvm->inject_exception(v, EXC_GP, true, 0, 0)
+#define inject_ud(v) hvm->inject_exception(v, EXC_UD, false, 0, 0)
+
+#endif

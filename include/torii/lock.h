@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Ticket spinlocks. Torii runs with interrupts disabled outside its idle loop and interrupt window, so a lock
+ * needs no interrupt-saving form. Debug builds check that locks are taken in ascending class order on each CPU.
+ */
+#ifndef TORII_LOCK_H
+#define TORII_LOCK_H
+
+#include <torii/types.h>
+
+/* Order in which locks may nest, outermost first. */
+enum lock_class {
+    LOCK_DOMAIN,  /* a domain's life cycle and parameters */
+    LOCK_GRANT,   /* a domain's grant table */
+    LOCK_VPCI,    /* one device's virtual configuration space */
+    LOCK_EVTCHN,  /* a domain's event channel ports */
+    LOCK_VIOAPIC, /* a virtual IO-APIC */
+    LOCK_IRQ,     /* physical interrupt routing */
+    LOCK_STAGE2,  /* a domain's stage-2 tables */
+    LOCK_PTAB,    /* Torii's own page tables */
+    LOCK_FRAMES,  /* the frame allocator */
+    LOCK_HEAP,    /* the small-object allocator */
+    LOCK_TIMER,   /* a CPU's timer queue */
+    LOCK_SCHED,   /* a CPU's run queue */
+    LOCK_CONSOLE, /* console output and input rings */
+};
+
+typedef struct spinlock {
+    u16 next, owner;
+    u8 class; /* enum lock_class */
+} spinlock_t;
+
+#define SPINLOCK(cls)                                                                              \
+    {                                                                                              \
+        .class = (cls)                                                                             \
+    }
+
+void spin_lock_init(spinlock_t *lock, enum lock_class cls);
+void spin_lock(spinlock_t *lock);
+bool spin_trylock(spinlock_t *lock);
+void spin_unlock(spinlock_t *lock);
+
+#endif

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The mirror of the machine's IO-APICs that a domain sees (82093AA; version 0x11, no EOI register). */
+#ifndef TORII_VIOAPIC_H
+#define TORII_VIOAPIC_H
+
+#include <torii/types.h>
+
+struct domain;
+
+/* Mirror every physical IO-APIC: same address, id, pins, GSI base; registers the MMIO pages. 0 or -errno. */
+int vioapic_init(struct domain *d);
+void vioapic_free(struct domain *d);
+/* A physical GSI fired (interrupt context), or a virtual device asserts/deasserts its line. */
+void vioapic_assert(struct domain *d, unsigned gsi);
+void vioapic_set_line(struct domain *d, unsigned gsi, bool high);
+/* End of a level interrupt with this vector: clears Remote IRR, ends the physical interrupt, re-delivers if still high. */
+void vioapic_eoi(struct domain *d, u8 vector);
+void vioapic_dump(const struct domain *d);
+
+#endif

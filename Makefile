@@ -10,8 +10,8 @@ DEBUG ?= 0
 
 WARN := -Wall -Wextra -Werror -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition -Wno-unused-parameter
 INCLUDES := -Iinclude -I$(BUILD)/include
-DEFS := -D__XEN__ -D__XEN_TOOLS__
-CFLAGS_COMMON := -std=gnu17 -O2 -g $(WARN) $(INCLUDES)
+DEFS := -D__XEN_TOOLS__
+CFLAGS_COMMON := -std=gnu17 -O2 -g $(WARN) $(INCLUDES) $(DEFS)
 CFLAGS := $(CFLAGS_COMMON) -ffreestanding -fno-pic -fno-pie -mcmodel=kernel -mno-red-zone -mgeneral-regs-only \
   -fno-asynchronous-unwind-tables -fno-omit-frame-pointer -fno-strict-aliasing -fcf-protection=none \
   -fstack-protector-strong -mstack-protector-guard=global -ffunction-sections -fdata-sections -DTORII_DEBUG=$(DEBUG)

@@ -85,6 +85,7 @@ struct domain {
 
     struct stage2 *s2;          /* src/hvm */
     struct io_map *io;          /* src/hvm: who handles which port, page, MSR */
+    struct guest_pins *pins;    /* src/hvm: pages of guest RAM in use by Torii */
     struct cpuid_policy *cpuid; /* src/hvm */
     struct vioapic *vioapic;    /* src/vdev; all of them */
     struct vpci *vpci;          /* src/vdev */

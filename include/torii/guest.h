@@ -30,4 +30,42 @@ int guest_linear_to_gpa(struct vcpu *v, u64 gva, bool write, gpa_t *gpa);
 void *guest_page_get(struct domain *d, gfn_t gfn);
 void guest_page_put(struct domain *d, void *page);
 
+/*
+ * Taking a frame away from a domain (decrease_reservation, mapping something over it):
+ *     if (guest_page_is_pinned(d, gfn)) refuse;
+ *     s2_unmap(d, gfn, 1); s2_flush(d); guest_quiesce();
+ *     if (guest_page_is_pinned(d, gfn)) { s2_map it back; refuse; }
+ *     free the frame.
+ * guest_quiesce waits until every copy and page walk that may have looked gfn up before it was unmapped has ended (a page
+ * copy at most). Interrupts disabled; no LOCK_STAGE2 or later lock held; not from inside a copy.
+ */
+bool guest_page_is_pinned(struct domain *d, gfn_t gfn);
+void guest_quiesce(void);
+/* Forget all pins (domain destruction). */
+void guest_pins_free(struct domain *d);
+
+/* --- for the emulator --- */
+
+/* What an access is, for guest_walk. A read is 0. */
+#define GUEST_WRITE BIT(0)
+#define GUEST_USER  BIT(1) /* CPL 3; else supervisor */
+#define GUEST_FETCH BIT(2)
+#define GUEST_SMAP  BIT(3) /* apply CR4.SMAP as hardware would with the current RFLAGS.AC */
+
+/*
+ * Walk the guest's page tables as the processor would, setting Accessed and Dirty. 0 and *gpa;
+ * -XEN_EFAULT and *pf_error: the guest gets #PF with that error code;
+ * -XEN_EINVAL: gva is not canonical (or above 4 GiB outside long mode);
+ * -XEN_ENXIO: a page table lies outside RAM. pf_error may be NULL.
+ */
+int guest_walk(struct vcpu *v, u64 gva, unsigned access, gpa_t *gpa, u32 *pf_error);
+
+/*
+ * RAM access by guest-physical address between guest_access_begin and guest_access_end: the pointer stays valid until
+ * then. NULL if the page is not RAM or the access is not allowed. Sections nest; they must not block.
+ */
+void guest_access_begin(void);
+void guest_access_end(void);
+void *guest_ram(struct domain *d, gpa_t gpa, bool write);
+
 #endif

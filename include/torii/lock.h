@@ -17,6 +17,7 @@ enum lock_class {
     LOCK_VIOAPIC, /* a virtual IO-APIC */
     LOCK_IRQ,     /* physical interrupt routing */
     LOCK_STAGE2,  /* a domain's stage-2 tables */
+    LOCK_GUEST,   /* a domain's I/O map, or its table of pinned pages; nothing nests inside */
     LOCK_PTAB,    /* Torii's own page tables */
     LOCK_FRAMES,  /* the frame allocator */
     LOCK_HEAP,    /* the small-object allocator */

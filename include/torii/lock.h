@@ -13,6 +13,7 @@ enum lock_class {
     LOCK_DOMAIN,  /* a domain's life cycle and parameters */
     LOCK_GRANT,   /* a domain's grant table */
     LOCK_VPCI,    /* one device's virtual configuration space */
+    LOCK_VPCI_MAP, /* where the BARs of a domain's devices are mapped */
     LOCK_EVTCHN,  /* a domain's event channel ports */
     LOCK_VIOAPIC, /* a virtual IO-APIC */
     LOCK_IRQ,     /* physical interrupt routing */
@@ -23,6 +24,7 @@ enum lock_class {
     LOCK_HEAP,    /* the small-object allocator */
     LOCK_TIMER,   /* a CPU's timer queue */
     LOCK_SCHED,   /* a CPU's run queue */
+    LOCK_PCI,     /* the configuration address register */
     LOCK_CONSOLE, /* console output and input rings */
 };
 

@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Configuration space access: mechanism 1 (PCI 3.0 §3.2.2.3.2) for the first 256 bytes of segment 0, ECAM (PCIe 5.0
+ * §7.2.2) for all else. ECAM buses are mapped at first use.
+ */
+#include <torii/alloc.h>
+#include <torii/atomic.h>
+#include <torii/errno.h>
+#include <torii/iomap.h>
+#include <torii/lock.h>
+#include <torii/pci.h>
+
+#define CONFIG_ADDRESS 0xcf8
+#define CONFIG_DATA    0xcfc
+#define CONFIG_ENABLE  BIT(31)
+
+#define ECAM_REGIONS 32
+
+struct ecam {
+    paddr_t base; /* of bus_first */
+    u16 seg;
+    u8 bus_first, bus_last;
+    void *bus[256]; /* mapping of each bus, made at first use and kept */
+};
+
+static struct ecam *ecams[ECAM_REGIONS]; /* entries are published by the store to ecam_count and never change */
+static unsigned ecam_count;
+static spinlock_t config_lock = SPINLOCK(LOCK_PCI);
+
+static struct ecam *ecam_find(u16 seg, u8 bus)
+{
+    unsigned i, n = atomic_load(&ecam_count);
+
+    for (i = 0; i < n; i++)
+        if (ecams[i]->seg == seg && bus >= ecams[i]->bus_first && bus <= ecams[i]->bus_last)
+            return ecams[i];
+    return NULL;
+}
+
+bool pci_has_ecam(u32 sbdf)
+{
+    return ecam_find(PCI_SEG(sbdf), PCI_BUS(sbdf)) != NULL;
+}
+
+int pci_ecam_add(paddr_t base, u16 seg, u8 bus_first, u8 bus_last)
+{
+    paddr_t first = base + bus_first * PCI_ECAM_BUS_SIZE;
+    struct ecam *e, *known;
+    unsigned bus, n = ecam_count;
+
+    if (bus_last < bus_first || !base || base & (PCI_ECAM_BUS_SIZE - 1) || first < base)
+        return -XEN_EINVAL;
+    for (bus = bus_first; bus <= bus_last; bus++) {
+        known = ecam_find(seg, bus);
+        if (!known)
+            continue;
+        if (known->base == first && known->bus_first == bus_first && known->bus_last == bus_last)
+            return 0;
+        return -XEN_EEXIST;
+    }
+    if (n == ECAM_REGIONS)
+        return -XEN_ENOSPC;
+    e = xzalloc(sizeof(*e));
+    if (!e)
+        return -XEN_ENOMEM;
+    e->base = first;
+    e->seg = seg;
+    e->bus_first = bus_first;
+    e->bus_last = bus_last;
+    ecams[n] = e;
+    atomic_store(&ecam_count, n + 1);
+    return 0;
+}
+
+bool pci_ecam_get(unsigned n, paddr_t *base, u16 *seg, u8 *bus_first, u8 *bus_last)
+{
+    if (n >= atomic_load(&ecam_count))
+        return false;
+    *base = ecams[n]->base;
+    *seg = ecams[n]->seg;
+    *bus_first = ecams[n]->bus_first;
+    *bus_last = ecams[n]->bus_last;
+    return true;
+}
+
+/* The register's address in ECAM, or NULL. */
+static void *ecam_register(u32 sbdf, unsigned reg)
+{
+    struct ecam *e = ecam_find(PCI_SEG(sbdf), PCI_BUS(sbdf));
+    void *bus, *old = NULL;
+
+    if (!e || reg >= PCIE_CONFIG_SIZE)
+        return NULL;
+    bus = atomic_load(&e->bus[PCI_BUS(sbdf)]);
+    if (!bus) {
+        bus = machine_map(e->base + (PCI_BUS(sbdf) - e->bus_first) * PCI_ECAM_BUS_SIZE, PCI_ECAM_BUS_SIZE, true);
+        if (!bus)
+            return NULL;
+        if (!atomic_cmpxchg(&e->bus[PCI_BUS(sbdf)], &old, bus)) {
+            machine_unmap(bus, PCI_ECAM_BUS_SIZE);
+            bus = old;
+        }
+    }
+    return (char *)bus + ((size_t)PCI_DEVFN(sbdf) << 12) + reg;
+}
+
+/* AMD family 10h and later reach ECAM through EAX, AX and AL only (BKDG 31116 §2.11.1), hence the fixed register. */
+static u32 ecam_read(const void *p, unsigned bytes)
+{
+    u32 val = 0;
+
+    switch (bytes) {
+    case 1:
+        asm volatile("movb %1, %b0" : "+a"(val) : "m"(*(const volatile u8 *)p) : "memory");
+        break;
+    case 2:
+        asm volatile("movw %1, %w0" : "+a"(val) : "m"(*(const volatile u16 *)p) : "memory");
+        break;
+    default:
+        asm volatile("movl %1, %0" : "=a"(val) : "m"(*(const volatile u32 *)p) : "memory");
+    }
+    return val;
+}
+
+static void ecam_write(void *p, unsigned bytes, u32 val)
+{
+    switch (bytes) {
+    case 1:
+        asm volatile("movb %b1, %0" : "=m"(*(volatile u8 *)p) : "a"(val) : "memory");
+        break;
+    case 2:
+        asm volatile("movw %w1, %0" : "=m"(*(volatile u16 *)p) : "a"(val) : "memory");
+        break;
+    default:
+        asm volatile("movl %1, %0" : "=m"(*(volatile u32 *)p) : "a"(val) : "memory");
+    }
+}
+
+static void mechanism1(u32 sbdf, unsigned reg, unsigned bytes, bool write, u32 *val)
+{
+    u32 address = CONFIG_ENABLE | (sbdf & 0xffff) << 8 | (reg & 0xfc);
+
+    spin_lock(&config_lock);
+    pio_hardware(NULL, NULL, CONFIG_ADDRESS, 4, true, &address);
+    pio_hardware(NULL, NULL, CONFIG_DATA | (reg & 3), bytes, write, val);
+    spin_unlock(&config_lock);
+}
+
+static u32 size_mask(unsigned bytes)
+{
+    return bytes == 4 ? ~0u : (1u << bytes * 8) - 1;
+}
+
+u32 pci_read(u32 sbdf, unsigned reg, unsigned bytes)
+{
+    u32 val = ~0u;
+    void *p;
+
+    if (!PCI_SEG(sbdf) && reg < PCI_CONFIG_SIZE) {
+        mechanism1(sbdf, reg, bytes, false, &val);
+    } else {
+        p = ecam_register(sbdf, reg);
+        if (p)
+            val = ecam_read(p, bytes);
+    }
+    return val & size_mask(bytes);
+}
+
+void pci_write(u32 sbdf, unsigned reg, unsigned bytes, u32 val)
+{
+    void *p;
+
+    if (!PCI_SEG(sbdf) && reg < PCI_CONFIG_SIZE) {
+        mechanism1(sbdf, reg, bytes, true, &val);
+        return;
+    }
+    p = ecam_register(sbdf, reg);
+    if (p)
+        ecam_write(p, bytes, val);
+}

@@ -58,6 +58,9 @@ struct boot_info {
     paddr_t efi_system_table;
     paddr_t efi_memmap; /* the EFI memory map's copy, its bytes and descriptor size and version */
     u32 efi_memmap_size, efi_desc_size, efi_desc_version;
+    paddr_t loader_info; /* the loader's structure; keep its memory while efi_memmap is read */
+    u32 loader_info_size;
+    paddr_t load_base;   /* where a relocating loader put Torii's image; 0: where it was linked */
 };
 
 extern struct boot_info boot_info;

@@ -71,6 +71,9 @@ struct vcpu {
     u32 time_offset;
     struct timer singleshot, periodic;
     u64 periodic_ns;
+    bool initialised;              /* has a state to run from: VCPUOP_initialise, or it ran before */
+    bool runstate_compat;          /* the registered runstate area has the 32-bit layout */
+    struct hcall_stats *hcalls;    /* src/xen/hypercall.c: its calls by number and sub-op */
 };
 
 struct domain {
@@ -94,6 +97,7 @@ struct domain {
     struct grant_table *grant;    /* src/xen */
 
     struct shared_info *shared_info; /* one frame of Torii's */
+    gfn_t shared_info_gfn;           /* where the guest mapped it; INVALID_GFN if nowhere. LOCK_DOMAIN */
     u64 hvm_param[HVM_NR_PARAMS];
     u64 vm_assist;     /* VMASST bits */
     u64 nr_pages;      /* RAM frames it owns */
@@ -124,6 +128,8 @@ void vcpu_start(struct vcpu *v);
 void vcpu_pause(struct vcpu *v);
 void vcpu_unpause(struct vcpu *v);
 bool vcpu_is_online(const struct vcpu *v);
+/* Number of the physical CPU whose run queue v is on: where to route physical interrupts meant for it. */
+unsigned vcpu_cpu(const struct vcpu *v);
 
 /* --- life cycle, src/domain --- */
 

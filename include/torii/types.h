@@ -22,6 +22,7 @@ typedef u64 mfn_t;   /* machine frame number */
 typedef u64 gfn_t;   /* guest frame number */
 
 #define INVALID_MFN (~(mfn_t)0)
+#define INVALID_GFN (~(gfn_t)0)
 
 #define PAGE_SHIFT 12
 #define PAGE_SIZE (1ul << PAGE_SHIFT)

@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The hypercall boundary. 64-bit code: number in RAX, arguments in RDI RSI RDX R10 R8 R9; 32-bit code: EAX, then EBX ECX EDX ESI
+ * EDI EBP. A preempted call is the same instruction executed again with rewritten argument registers.
+ */
+#include <torii/alloc.h>
+#include <torii/atomic.h>
+#include <torii/console.h>
+#include <torii/evtchn.h>
+#include <torii/lib.h>
+#include <torii/log.h>
+
+#include "hcall.h"
+
+#define NR_FAMILIES 48 /* numbers below __HYPERVISOR_arch_0 */
+#define SUB_OPS     66 /* 0 .. 64, and all above in the last */
+
+struct hcall_stats {
+    u64 count[NR_FAMILIES][SUB_OPS];
+};
+
+struct family {
+    const char *name;
+    long (*fn)(struct hcall *c);
+    bool counts_itself; /* the first register is not a sub-op */
+};
+
+static const struct family families[NR_FAMILIES] = {
+    [__HYPERVISOR_platform_op] = {"platform_op", hypercall_platform_op, true},
+    [__HYPERVISOR_memory_op] = {"memory_op", hypercall_memory_op, true},
+    [__HYPERVISOR_multicall] = {"multicall", hypercall_multicall, true},
+    [__HYPERVISOR_set_timer_op] = {"set_timer_op", hypercall_set_timer_op, true},
+    [__HYPERVISOR_xen_version] = {"xen_version", hypercall_xen_version},
+    [__HYPERVISOR_console_io] = {"console_io", hypercall_console_io},
+    [__HYPERVISOR_grant_table_op] = {"grant_table_op", hypercall_grant_table_op},
+    [__HYPERVISOR_vm_assist] = {"vm_assist", hypercall_vm_assist},
+    [__HYPERVISOR_vcpu_op] = {"vcpu_op", hypercall_vcpu_op},
+    [__HYPERVISOR_sched_op] = {"sched_op", hypercall_sched_op},
+    [__HYPERVISOR_event_channel_op] = {"event_channel_op", hypercall_event_channel_op},
+    [__HYPERVISOR_physdev_op] = {"physdev_op", hypercall_physdev_op},
+    [__HYPERVISOR_hvm_op] = {"hvm_op", hypercall_hvm_op},
+};
+
+/* A vCPU counts its own calls, so that a count costs no shared cache line. */
+void hcall_count(struct vcpu *v, unsigned nr, u64 sub_op)
+{
+    if (likely(v->hcalls))
+        v->hcalls->count[nr][min(sub_op, (u64)SUB_OPS - 1)]++;
+}
+
+long hypercall_dispatch(struct hcall *c, unsigned nr)
+{
+    const struct family *f;
+
+    if (unlikely(nr >= NR_FAMILIES || !families[nr].fn))
+        return -XEN_ENOSYS;
+    f = &families[nr];
+    if (!f->counts_itself)
+        hcall_count(c->v, nr, c->args[0]);
+    return f->fn(c);
+}
+
+static void args_from_regs(struct hcall *c, const struct guest_regs *r)
+{
+    if (likely(!c->compat)) {
+        c->args[0] = r->rdi;
+        c->args[1] = r->rsi;
+        c->args[2] = r->rdx;
+        c->args[3] = r->r10;
+        c->args[4] = r->r8;
+        c->args[5] = r->r9;
+        return;
+    }
+    c->args[0] = (u32)r->rbx;
+    c->args[1] = (u32)r->rcx;
+    c->args[2] = (u32)r->rdx;
+    c->args[3] = (u32)r->rsi;
+    c->args[4] = (u32)r->rdi;
+    c->args[5] = (u32)r->rbp;
+}
+
+static void args_to_regs(const struct hcall *c, struct guest_regs *r)
+{
+    if (likely(!c->compat)) {
+        r->rdi = c->args[0];
+        r->rsi = c->args[1];
+        r->rdx = c->args[2];
+        r->r10 = c->args[3];
+        r->r8 = c->args[4];
+        r->r9 = c->args[5];
+        return;
+    }
+    r->rbx = (u32)c->args[0];
+    r->rcx = (u32)c->args[1];
+    r->rdx = (u32)c->args[2];
+    r->rsi = (u32)c->args[3];
+    r->rdi = (u32)c->args[4];
+    r->rbp = (u32)c->args[5];
+}
+
+bool hypercall(struct vcpu *v, bool long_mode, unsigned cpl)
+{
+    struct hcall c;
+    long rc = -XEN_EPERM;
+
+    if (likely(cpl == 0)) {
+        c.v = v;
+        c.compat = !long_mode;
+        c.again = false;
+        args_from_regs(&c, &v->regs);
+        rc = hypercall_dispatch(&c, (u32)v->regs.rax);
+        if (unlikely(c.again)) {
+            args_to_regs(&c, &v->regs);
+            return true;
+        }
+    }
+    v->regs.rax = long_mode ? (u64)rc : (u32)rc;
+    return false;
+}
+
+long hypercall_call(struct vcpu *v, bool compat, unsigned nr, const u64 args[6])
+{
+    struct hcall c = {.v = v, .compat = compat};
+    long rc;
+
+    for (unsigned i = 0; i < ARRAY_SIZE(c.args); i++)
+        c.args[i] = compat ? (u32)args[i] : args[i];
+    do {
+        c.again = false;
+        rc = hypercall_dispatch(&c, nr);
+    } while (c.again);
+    return rc;
+}
+
+long hypercall_event_channel_op(struct hcall *c)
+{
+    return evtchn_op(c->v, (unsigned)c->args[0], c->args[1]);
+}
+
+long hypercall_vm_assist(struct hcall *c)
+{
+    u64 cmd = c->args[0], type = c->args[1];
+    struct domain *d = c->v->d;
+
+    if (cmd != VMASST_CMD_enable && cmd != VMASST_CMD_disable)
+        return -XEN_ENOSYS;
+    /* The other types are about PV paging and segmentation. */
+    if (type != VMASST_TYPE_runstate_update_flag)
+        return -XEN_EINVAL;
+    spin_lock(&d->lock);
+    if (cmd == VMASST_CMD_enable)
+        d->vm_assist |= BIT(type);
+    else
+        d->vm_assist &= ~BIT(type);
+    spin_unlock(&d->lock);
+    return 0;
+}
+
+int hcall_domain(const struct hcall *c, domid_t id, struct domain **d)
+{
+    *d = domain_lookup(c->v->d, id);
+    if (!*d)
+        return -XEN_ESRCH;
+    return *d == c->v->d || c->v->d->privileged ? 0 : -XEN_EPERM;
+}
+
+int hypercall_stats_init(struct vcpu *v)
+{
+    v->hcalls = xzalloc(sizeof(*v->hcalls));
+    return v->hcalls ? 0 : -XEN_ENOMEM;
+}
+
+static u64 count_of(const struct domain *d, unsigned nr, unsigned sub)
+{
+    u64 sum = 0;
+
+    for (unsigned i = 0; i < d->nr_vcpus; i++)
+        if (d->vcpu[i]->hcalls)
+            sum += READ_ONCE(d->vcpu[i]->hcalls->count[nr][sub]);
+    return sum;
+}
+
+void hypercall_dump(void)
+{
+    u64 n, total = 0;
+
+    if (!dom0)
+        return;
+    for (unsigned nr = 0; nr < NR_FAMILIES; nr++)
+        for (unsigned sub = 0; sub < SUB_OPS && families[nr].fn; sub++) {
+            n = count_of(dom0, nr, sub);
+            total += n;
+            if (n)
+                log_info("  %s %s%u: %lu\n", families[nr].name, sub == SUB_OPS - 1 ? ">=" : "", sub, n);
+        }
+    log_info("hypercalls of domain %u: %lu\n", dom0->id, total);
+}
+
+CONSOLE_KEY('y', "hypercalls by number and sub-op", hypercall_dump);
+
+/* ABI: slot n of the page makes call n. */
+#define SLOT_BYTES 32
+#define SLOTS      (PAGE_SIZE / SLOT_BYTES)
+
+void hypercall_page_fill(void *p, bool vmcall)
+{
+    u8 *slot = p;
+
+    memset(p, 0xcc, PAGE_SIZE); /* INT3 between the slots */
+    for (u32 nr = 0; nr < SLOTS; nr++, slot += SLOT_BYTES) {
+        static const u8 ud2[] = {0x0f, 0x0b};
+        const u8 code[] = {0xb8, (u8)nr, (u8)(nr >> 8), 0, 0, /* mov $nr, %eax */
+                           0x0f, 0x01, vmcall ? 0xc1 : 0xd9,  /* vmcall or vmmcall */
+                           0xc3};                             /* ret */
+
+        /* HYPERVISOR_iret is a PV guest's way out of Xen and has no meaning here. */
+        if (nr == __HYPERVISOR_iret)
+            memcpy(slot, ud2, sizeof(ud2));
+        else
+            memcpy(slot, code, sizeof(code));
+    }
+}

@@ -15,6 +15,8 @@ void vioapic_assert(struct domain *d, unsigned gsi);
 void vioapic_set_line(struct domain *d, unsigned gsi, bool high);
 /* End of a level interrupt with this vector: clears Remote IRR, ends the physical interrupt, re-delivers if still high. */
 void vioapic_eoi(struct domain *d, u8 vector);
+/* A local APIC became able to accept: deliver level interrupts that found no target. */
+void vioapic_resample(struct domain *d);
 void vioapic_dump(const struct domain *d);
 
 #endif

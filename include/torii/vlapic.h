@@ -18,7 +18,7 @@ int vlapic_init(struct vcpu *v);
 void vlapic_free(struct vcpu *v);
 /* Once per domain: the xAPIC page, MSR_APIC_BASE, TSC_DEADLINE and 0x800-0x8ff. */
 int vlapic_register(struct domain *d);
-/* INIT: everything back to power-up state except the id and APIC base. */
+/* INIT: everything back to power-up state except the id and APIC base. On v's own CPU, or with v not running. */
 void vlapic_reset(struct vcpu *v);
 
 /* An interrupt message arrives: from any CPU, from interrupt context. Kicks the vCPU as needed. */
@@ -50,13 +50,26 @@ bool vlapic_hw_enabled(const struct vcpu *v); /* APIC_BASE.EN: CPUID's APIC bit 
 bool vlapic_sw_enabled(const struct vcpu *v); /* SVR bit 8 */
 u32 vlapic_id(const struct vcpu *v);
 
-/* INIT/SIPI that arrived (TODO_RESET): what the vCPU loop must do now. */
+/* Pin LINT0 or LINT1 of v is signalled (n = 0, 1): what happens is up to its LVT entry. From any CPU, from interrupt context. */
+void vlapic_lint(struct vcpu *v, unsigned n);
+
+/*
+ * INIT/SIPI that arrived (TODO_RESET): what the vCPU loop must do now. An INIT has already reset the local APIC.
+ * STARTUP_SIPI: load the real-mode start state and run (an INIT that came before is part of it). STARTUP_INIT: go offline
+ * with vcpu_offline, then call this once more, because a SIPI sent meanwhile found the vCPU still online.
+ */
 enum vlapic_startup { STARTUP_NONE, STARTUP_INIT, STARTUP_SIPI };
 enum vlapic_startup vlapic_take_startup(struct vcpu *v, u8 *sipi_vector);
 
-/* x2APIC/xAPIC hot paths, callable straight from the exit dispatch. msr as in 0x800-0x8ff. 0 or -XEN_EINVAL (#GP). */
+/*
+ * x2APIC hot paths, callable straight from the exit dispatch. msr as in 0x800-0x8ff, and IA32_TSC_DEADLINE (0x6e0), which
+ * works in xAPIC mode too. 0 or -XEN_EINVAL (#GP).
+ */
 int vlapic_msr_read(struct vcpu *v, u32 msr, u64 *val);
 int vlapic_msr_write(struct vcpu *v, u32 msr, u64 val);
+
+/* The guest's TSC jumped (offset or TSC_ADJUST changed): a TSC deadline is measured again. On v's own CPU. */
+void vlapic_tsc_moved(struct vcpu *v);
 
 /* Hook: called by SVR software-enable and by EOI of a level vector. Implemented by others. */
 void evtchn_upcall_recheck(struct vcpu *v);               /* src/xen: re-inject the upcall if pending */

@@ -87,6 +87,8 @@ struct acpi_info {
     struct acpi_gas pm1a_cnt, pm1b_cnt, pm1a_evt, pm_tmr, reset_reg, sleep_control, sleep_status;
     u8 reset_value;
     bool pm_tmr_32bit, reset_supported, hw_reduced;
+    bool no_cmos_rtc;    /* IAPC_BOOT_ARCH bit 5 */
+    u8 rtc_century;      /* CMOS register that holds the century, 0: none */
     u32 smi_cmd;
     paddr_t dsdt, facs;
     /* \_S5 and \_S3 packages, found in the DSDT byte stream without executing it: SLP_TYPa, SLP_TYPb; valid flags */
@@ -97,8 +99,36 @@ struct acpi_info {
     /* SPCR */
     bool spcr_present;
     struct acpi_gas spcr;
+    u32 spcr_gsi;  /* 0: polled */
+    u32 spcr_baud; /* 0: as firmware left it */
 };
 
 extern struct acpi_info acpi_info;
+
+/*
+ * Find the tables and fill acpi_info: through boot_info.rsdp_copy or .rsdp, else the EFI configuration tables, else a scan
+ * of the BIOS areas. Needs machine_map. 0, or -XEN_ENODEV: no usable RSDP, XSDT or RSDT. A bad table is logged and left
+ * out, never an error. Boot context, once.
+ */
+int acpi_init(void);
+
+/*
+ * Who may veto an address before acpi_init reads there (bytes > 0, no wrap): memory of Torii's own. Set before acpi_init.
+ * Without one only addresses that no CPU can have are refused.
+ */
+typedef bool acpi_address_ok_fn(paddr_t pa, size_t bytes);
+void acpi_set_address_check(acpi_address_ok_fn *ok);
+
+/* The first table with this signature, or NULL. */
+const struct acpi_table *acpi_find(const char signature[4]);
+
+/*
+ * Sleep types of Name(\_Sn, Package) in an AML byte stream, found by its encoding and not by running it. `name` is the
+ * segment, "_S5_". False, typ untouched, when there is none whose elements are plain integers 0 - 7. Pure.
+ */
+bool acpi_find_sleep_types(const u8 *aml, size_t bytes, const char name[4], u8 typ[2]);
+
+/* To the log, for the debug console. */
+void acpi_dump(void);
 
 #endif

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Building the ACPI tables Dom0 gets in place of the native root: RSDP, XSDT and a MADT of its virtual CPUs. */
+#ifndef TORII_ACPI_BUILD_H
+#define TORII_ACPI_BUILD_H
+
+#include <torii/types.h>
+
+struct acpi_built {
+    gpa_t rsdp, xsdt, madt;
+    size_t bytes;     /* used from gpa on */
+    unsigned nr_kept; /* native tables the XSDT lists */
+    unsigned nr_withheld;
+};
+
+/* Bytes acpi_build may need for this many vCPUs with the tables and IO-APICs found. */
+size_t acpi_build_size(unsigned nr_vcpus);
+
+/*
+ * Write the tables to buf, which Dom0 will see at gpa (16-byte aligned, all below 4 GiB, to be ACPI-typed in its E820).
+ * Works from acpi_info, boot_info.e820 and the IO-APICs of irq.h. vCPU n has uid n and APIC id n. 0, -XEN_EINVAL
+ * (alignment, nr_vcpus 0, above 4 GiB), -XEN_ENOSPC. Pure; boot context.
+ */
+int acpi_build(void *buf, size_t size, gpa_t gpa, unsigned nr_vcpus, struct acpi_built *out);
+
+/* Is a native table with this signature shown to Dom0? *why (may be NULL) says why or why not. */
+bool acpi_table_is_kept(const char signature[4], const char **why);
+
+#endif

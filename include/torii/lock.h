@@ -15,8 +15,13 @@ enum lock_class {
     LOCK_VPCI,    /* one device's virtual configuration space */
     LOCK_VPCI_MAP, /* where the BARs of a domain's devices are mapped */
     LOCK_EVTCHN,  /* a domain's event channel ports */
+    LOCK_EVTCHN_PORT,  /* one port */
+    LOCK_EVTCHN_QUEUE, /* one vCPU's FIFO queues */
     LOCK_VIOAPIC, /* a virtual IO-APIC */
-    LOCK_IRQ,     /* physical interrupt routing */
+    LOCK_VLAPIC,  /* a virtual local APIC's timer */
+    LOCK_GSI,     /* one physical interrupt line */
+    LOCK_IRQ,     /* vectors and MSI handles */
+    LOCK_IOAPIC,  /* a physical IO-APIC's register window */
     LOCK_STAGE2,  /* a domain's stage-2 tables */
     LOCK_GUEST,   /* a domain's I/O map, or its table of pinned pages; nothing nests inside */
     LOCK_PTAB,    /* Torii's own page tables */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The instruction decoder: pure, no state. It knows the integer instructions with a memory operand that kernels use on
- * device registers (SDM vol. 2; APM vol. 3), and the lengths of the instructions that cause exits. Nothing of the FPU, SSE
- * or AVX: Torii touches no such register.
+ * device registers (SDM vol. 2; APM vol. 3), and the lengths of the instructions that cause exits. Nothing of the FPU,
+ * SSE or AVX: Torii touches no such register.
  */
 #ifndef TORII_DECODE_H
 #define TORII_DECODE_H
@@ -23,12 +23,36 @@ enum insn_status {
 
 enum insn_op {
     /* The eight of the ALU group in encoding order. */
-    INSN_ADD, INSN_OR, INSN_ADC, INSN_SBB, INSN_AND, INSN_SUB, INSN_XOR, INSN_CMP,
-    INSN_MOV, INSN_MOVZX, INSN_MOVSX, INSN_MOVBE, INSN_TEST, INSN_NOT, INSN_NEG, INSN_INC, INSN_DEC,
-    INSN_XCHG, INSN_CMPXCHG, INSN_XADD,
+    INSN_ADD,
+    INSN_OR,
+    INSN_ADC,
+    INSN_SBB,
+    INSN_AND,
+    INSN_SUB,
+    INSN_XOR,
+    INSN_CMP,
+    INSN_MOV,
+    INSN_MOVZX,
+    INSN_MOVSX,
+    INSN_MOVBE,
+    INSN_TEST,
+    INSN_NOT,
+    INSN_NEG,
+    INSN_INC,
+    INSN_DEC,
+    INSN_XCHG,
+    INSN_CMPXCHG,
+    INSN_XADD,
     /* The four of the bit group in encoding order. */
-    INSN_BT, INSN_BTS, INSN_BTR, INSN_BTC,
-    INSN_MOVS, INSN_STOS, INSN_LODS, INSN_CMPS, INSN_SCAS,
+    INSN_BT,
+    INSN_BTS,
+    INSN_BTR,
+    INSN_BTC,
+    INSN_MOVS,
+    INSN_STOS,
+    INSN_LODS,
+    INSN_CMPS,
+    INSN_SCAS,
     INSN_OP_COUNT,
 };
 
@@ -51,13 +75,13 @@ struct insn {
     bool high_byte;
     bool mem_is_dst; /* memory is the first operand: [mem] op other; else other op [mem] */
     bool lock;
-    u64 imm;         /* sign-extended to 64 bits */
+    u64 imm; /* sign-extended to 64 bits */
     struct {
-        u8 base, index; /* register number, or INSN_NO_REG */
-        u8 scale;       /* 1, 2, 4, 8 */
-        u8 seg;         /* enum hvm_seg; of string instructions the source's (the destination's is ES) */
+        u8 base, index;    /* register number, or INSN_NO_REG */
+        u8 scale;          /* 1, 2, 4, 8 */
+        u8 seg;            /* enum hvm_seg; of string instructions the source's (the destination's is ES) */
         bool rip_relative; /* base is the address of the next instruction */
-        u64 disp;       /* sign-extended to 64 bits; the sum is truncated to address_size */
+        u64 disp;          /* sign-extended to 64 bits; the sum is truncated to address_size */
     } mem;
 };
 

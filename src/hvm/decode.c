@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The decoder: prefixes, opcode, ModRM, SIB, displacement, immediate, in that order (SDM vol. 2 ch. 2). Opcodes are looked up
- * in tables that give the operation and the form of its operands.
+ * The decoder: prefixes, opcode, ModRM, SIB, displacement, immediate, in that order (SDM vol. 2 ch. 2). Opcodes are
+ * looked up in tables that give the operation and the form of its operands.
  */
 #include <torii/decode.h>
 #include <torii/hvm.h>
@@ -37,7 +37,7 @@ enum form {
     F_OFFS_LOAD, /* accumulator, moffs */
     F_OFFS_STORE,
     F_STRING,
-    F_GROUP,     /* ModRM.reg selects: see group_entry */
+    F_GROUP, /* ModRM.reg selects: see group_entry */
 };
 
 #define BYTE BIT(0) /* operand is one byte whatever the prefixes */
@@ -50,8 +50,8 @@ struct opcode {
 };
 
 /* The six memory or accumulator forms of one ALU operation; those with an immediate accumulator touch no memory. */
-#define ALU_ROW(row, op, lockable)                                                                                     \
-    [(row)] = {op, F_MEM_REG, BYTE | (lockable)}, [(row) + 1] = {op, F_MEM_REG, lockable},                              \
+#define ALU_ROW(row, op, lockable)                                                         \
+    [(row)] = {op, F_MEM_REG, BYTE | (lockable)}, [(row) + 1] = {op, F_MEM_REG, lockable}, \
     [(row) + 2] = {op, F_REG_MEM, BYTE}, [(row) + 3] = {op, F_REG_MEM, 0}
 
 static const struct opcode one_byte[256] = {
@@ -225,7 +225,8 @@ static void decode_mem16(struct cursor *c, struct insn *insn)
 {
     static const struct {
         u8 base, index;
-    } form[8] = {{3, 6}, {3, 7}, {5, 6}, {5, 7}, {6, INSN_NO_REG}, {7, INSN_NO_REG}, {5, INSN_NO_REG}, {3, INSN_NO_REG}};
+    } form[8] = {{3, 6},           {3, 7},           {5, 6},           {5, 7},
+                 {6, INSN_NO_REG}, {7, INSN_NO_REG}, {5, INSN_NO_REG}, {3, INSN_NO_REG}};
     unsigned mod = c->modrm >> 6, rm = c->modrm & 7;
 
     insn->mem.base = form[rm].base;
@@ -396,6 +397,8 @@ static struct opcode take_opcode(struct cursor *c, u8 *opcode, bool *escaped)
 static void operand_sizes(const struct cursor *c, struct insn *insn, const struct opcode *o, bool escaped)
 {
     insn->reg_size = o->flags & WIDE || !(o->flags & BYTE) ? operand_bytes(c) : 1;
+    if (o->flags & BARE)
+        insn->reg_size = c->rex & REX_W ? 8 : 4; /* in 16-bit mode too */
     if (o->flags & BYTE)
         insn->size = 1;
     else if (o->flags & WIDE)
@@ -416,8 +419,9 @@ static void cursor_init(struct cursor *c, const u8 *bytes, unsigned n, enum insn
 /* Opcodes that mean something else in one mode or with one prefix. */
 static bool is_excluded(const struct cursor *c, const struct opcode *o, bool escaped, u8 opcode)
 {
-    if (!escaped && opcode == 0x63) /* ARPL outside 64-bit mode */
-        return c->mode != INSN_MODE_64;
+    /* ARPL outside 64-bit mode. With a 16-bit operand the vendors read different sizes. */
+    if (!escaped && opcode == 0x63)
+        return c->mode != INSN_MODE_64 || operand_bytes(c) == 2;
     return (o->flags & BARE) && (c->operand_size || c->rep);
 }
 

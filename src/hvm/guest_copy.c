@@ -2,9 +2,10 @@
 /*
  * Copies between Torii and guest memory, and pins on pages of guest RAM.
  *
- * A copy looks a frame up in stage 2 and then touches it. Another CPU may take the frame away in between, so the two lie in an
- * access section: each physical CPU has a counter that is odd inside one, and guest_quiesce waits until every counter that
- * was odd has moved on. Entering costs one locked store to a line of the CPU's own; there is no shared one.
+ * A copy looks a frame up in stage 2 and then touches it. Another CPU may take the frame away in between, so the two
+ * lie in an access section: each physical CPU has a counter that is odd inside one, and guest_quiesce waits until every
+ * counter that was odd has moved on. Entering costs one locked store to a line of the CPU's own; there is no shared
+ * one.
  */
 #include <torii/alloc.h>
 #include <torii/atomic.h>
@@ -227,8 +228,8 @@ static bool pin_drop(struct guest_pins *pins, mfn_t mfn)
 }
 
 /*
- * The pin is visible before the section ends, so whoever takes frames away either unmapped the gfn before the look-up here,
- * or finds the pin after guest_quiesce.
+ * The pin is visible before the section ends, so whoever takes frames away either unmapped the gfn before the look-up
+ * here, or finds the pin after guest_quiesce.
  */
 void *guest_page_get(struct domain *d, gfn_t gfn)
 {

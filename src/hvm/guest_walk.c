@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The guest's page tables, walked as the processor walks them (SDM vol. 3 ch. 4; APM vol. 2 ch. 5): 32-bit, PAE, 4-level and
- * 5-level. Accessed and Dirty are set when the walk has succeeded. Entries are read in place: the guest may change them at
- * any time, so each is read once.
+ * The guest's page tables, walked as the processor walks them (SDM vol. 3 ch. 4; APM vol. 2 ch. 5): 32-bit, PAE,
+ * 4-level and 5-level. Accessed and Dirty are set when the walk has succeeded. Entries are read in place: the guest may
+ * change them at any time, so each is read once.
  */
 #include <torii/atomic.h>
 #include <torii/domain.h>
@@ -11,18 +11,18 @@
 #include <torii/hvm.h>
 
 /* Control registers, SDM vol. 3 §2.5; EFER §2.2.1. */
-#define CR0_WP     BIT(16)
-#define CR0_PG     BIT(31)
-#define CR4_PSE    BIT(4)
-#define CR4_PAE    BIT(5)
-#define CR4_LA57   BIT(12)
-#define CR4_SMEP   BIT(20)
-#define CR4_SMAP   BIT(21)
-#define EFER_LMA   BIT(10)
-#define EFER_NXE   BIT(11)
-#define RFLAGS_AC  BIT(18)
-#define CR3_PAE    0xffffffe0ul /* a PDPT is 32-byte aligned and below 4 GiB */
-#define CR3_32BIT  0xfffff000ul
+#define CR0_WP    BIT(16)
+#define CR0_PG    BIT(31)
+#define CR4_PSE   BIT(4)
+#define CR4_PAE   BIT(5)
+#define CR4_LA57  BIT(12)
+#define CR4_SMEP  BIT(20)
+#define CR4_SMAP  BIT(21)
+#define EFER_LMA  BIT(10)
+#define EFER_NXE  BIT(11)
+#define RFLAGS_AC BIT(18)
+#define CR3_PAE   0xffffffe0ul /* a PDPT is 32-byte aligned and below 4 GiB */
+#define CR3_32BIT 0xfffff000ul
 
 /* Paging-structure entries, SDM vol. 3 §4.3 to §4.5. */
 #define PTE_P          BIT(0)
@@ -33,8 +33,8 @@
 #define PTE_PS         BIT(7)
 #define PTE_NX         BIT(63)
 #define PTE_ADDR       0x000ffffffffff000ul
-#define PTE_LARGE_PAT  BIT(12)       /* the one low address bit that means something in a large page */
-#define PDE32_ADDR     0xffc00000ul  /* 4 MiB page: bits 31:22, and 39:32 in 20:13 (PSE-36) */
+#define PTE_LARGE_PAT  BIT(12)      /* the one low address bit that means something in a large page */
+#define PDE32_ADDR     0xffc00000ul /* 4 MiB page: bits 31:22, and 39:32 in 20:13 (PSE-36) */
 #define PDE32_HIGH(e)  (((e) >> 13 & 0xff) << 32)
 #define PDE32_RESERVED BIT(21)
 
@@ -53,8 +53,8 @@ struct walk {
     struct hvm_control c;
     u64 gva;
     unsigned access;
-    unsigned levels;     /* 2: 32-bit entries; 3: PAE; 4, 5: long mode */
-    u64 rights;          /* PTE_W, PTE_U, PTE_NX as they accumulate down the levels */
+    unsigned levels;             /* 2: 32-bit entries; 3: PAE; 4, 5: long mode */
+    u64 rights;                  /* PTE_W, PTE_U, PTE_NX as they accumulate down the levels */
     gpa_t entry[LEVELS_MAX + 1]; /* where the entry of each level lies, and what it held */
     u64 held[LEVELS_MAX + 1];
 };
@@ -166,7 +166,8 @@ static bool mark_entry(struct walk *w, unsigned level, u64 bits)
     p = guest_ram(w->v->d, w->entry[level], true);
     if (!p)
         return true;
-    return w->levels == 2 ? atomic_cmpxchg((u32 *)p, &old32, old32 | (u32)bits) : atomic_cmpxchg((u64 *)p, &old, old | bits);
+    return w->levels == 2 ? atomic_cmpxchg((u32 *)p, &old32, old32 | (u32)bits)
+                          : atomic_cmpxchg((u64 *)p, &old, old | bits);
 }
 
 static bool mark_accessed(struct walk *w, unsigned leaf)

@@ -3,8 +3,8 @@
  * The three tables of iomap.h: sorted arrays searched by bisection.
  *
  * Ports and MSRs are registered before the domain runs and are constant afterwards. MMIO ranges change while the domain
- * runs, so their array has a sequence count: writers, serialised by the lock, make it odd while they move entries; a lookup
- * takes no lock, copies the entry it found and starts again if the count was odd or has changed. Torii runs with
+ * runs, so their array has a sequence count: writers, serialised by the lock, make it odd while they move entries; a
+ * lookup takes no lock, copies the entry it found and starts again if the count was odd or has changed. Torii runs with
  * interrupts disabled, so a writer is never preempted in the middle.
  */
 #include <torii/alloc.h>
@@ -55,34 +55,35 @@ void io_map_free(struct domain *d)
 }
 
 /*
- * Index of the first of nr ranges whose last >= key: the range that holds key, if its first <= key, or the place where a
- * range starting at key belongs. An unlocked reader may see entries move underneath: any index <= nr may come out then.
+ * Index of the first of nr ranges whose last >= key: the range that holds key, if its first <= key, or the place where
+ * a range starting at key belongs. An unlocked reader may see entries move underneath: any index <= nr may come out
+ * then.
  */
-#define RANGE_INDEX(array, nr, key)                                                                                    \
-    ({                                                                                                                 \
-        unsigned lo_ = 0, hi_ = (nr);                                                                                  \
-        while (lo_ < hi_) {                                                                                            \
-            unsigned mid_ = (lo_ + hi_) / 2;                                                                           \
-            if (READ_ONCE((array)[mid_].last) < (key))                                                                 \
-                lo_ = mid_ + 1;                                                                                        \
-            else                                                                                                       \
-                hi_ = mid_;                                                                                            \
-        }                                                                                                              \
-        lo_;                                                                                                           \
+#define RANGE_INDEX(array, nr, key)                    \
+    ({                                                 \
+        unsigned lo_ = 0, hi_ = (nr);                  \
+        while (lo_ < hi_) {                            \
+            unsigned mid_ = (lo_ + hi_) / 2;           \
+            if (READ_ONCE((array)[mid_].last) < (key)) \
+                lo_ = mid_ + 1;                        \
+            else                                       \
+                hi_ = mid_;                            \
+        }                                              \
+        lo_;                                           \
     })
 
 /* Where [first, last] goes in one of the sorted arrays: its index, or -errno. */
-#define RANGE_SLOT(array, nr, capacity, lowest, highest)                                                               \
-    ({                                                                                                                 \
-        unsigned at_ = RANGE_INDEX(array, nr, lowest);                                                                 \
-        int slot_ = (int)at_;                                                                                          \
-        if ((lowest) > (highest))                                                                                      \
-            slot_ = -XEN_EINVAL;                                                                                       \
-        else if (at_ < (nr) && (array)[at_].first <= (highest))                                                        \
-            slot_ = -XEN_EEXIST;                                                                                       \
-        else if ((nr) >= (capacity))                                                                                   \
-            slot_ = -XEN_ENOSPC;                                                                                       \
-        slot_;                                                                                                         \
+#define RANGE_SLOT(array, nr, capacity, lowest, highest)        \
+    ({                                                          \
+        unsigned at_ = RANGE_INDEX(array, nr, lowest);          \
+        int slot_ = (int)at_;                                   \
+        if ((lowest) > (highest))                               \
+            slot_ = -XEN_EINVAL;                                \
+        else if (at_ < (nr) && (array)[at_].first <= (highest)) \
+            slot_ = -XEN_EEXIST;                                \
+        else if ((nr) >= (capacity))                            \
+            slot_ = -XEN_ENOSPC;                                \
+        slot_;                                                  \
     })
 
 int pio_register(struct domain *d, u16 first, u16 last, pio_fn *fn, void *ctx)

@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# Start Torii: `make run`, `make iso`. Variables are those of tools/run-qemu.sh.
+
+KERNEL ?= 6.1
+CPUS ?= 2
+MEM ?= 2048
+export BUILD KERNEL INITRD CMDLINE CPUS MEM CPU MACHINE QEMU QEMU_ARGS TORII_ARGS HV ISO FIRMWARE
+
+INITRAMFS := tools/make-initramfs.sh $(wildcard tools/initramfs/*)
+GUEST_TESTS := $(wildcard tests/system/guest/*)
+
+$(BUILD)/initrd.gz: $(INITRAMFS) $(GUEST_TESTS)
+	tools/make-initramfs.sh $@ -t tests/system/guest
+
+.PHONY: run
+run: deps-run
+	@$(MAKE) --no-print-directory $(if $(INITRD),,$(BUILD)/initrd.gz) $(if $(filter torii,$(or $(HV),torii)),all)
+	@tools/run-qemu.sh
+
+.PHONY: iso
+iso: deps-run deps-iso
+	@$(MAKE) --no-print-directory $(if $(INITRD),,$(BUILD)/initrd.gz) all
+	tools/make-iso.sh $(BUILD)/torii.iso
+
+.PHONY: deps
+deps: deps-run deps-iso deps-check
+deps-%:
+	@tools/deps.sh $*
+
+.PHONY: help
+help:
+	@echo 'make            build/torii, the hypervisor'
+	@echo 'make run        boot a Debian kernel as Dom0 in QEMU, to a shell; Ctrl-] x ends it'
+	@echo '                KERNEL=6.1|6.12|7.2|FILE INITRD=FILE CMDLINE= TORII_ARGS= CPUS=2 MEM=2048'
+	@echo '                CPU=EPYC MACHINE=q35|pc QEMU=7.2|10.0|FILE QEMU_ARGS= HV=torii|xen|none'
+	@echo 'make iso        build/torii.iso: GRUB for BIOS and UEFI; KERNEL= INITRD= CMDLINE= TORII_ARGS='
+	@echo 'make check      both compilers, unit tests, fuzz corpora, system tests; one line of counts at the end'
+	@echo 'make unit       the unit tests alone'
+	@echo 'make system     the system tests alone; PYTEST_ARGS="-k poweroff --hv=xen"'
+	@echo 'make matrix     kernels x QEMUs x CPUs x machines x sizes -> build/matrix.md'
+	@echo 'make soak       idle and under load, SOAK_MINUTES=60'
+	@echo 'make deps       install the Debian packages all this needs (tools/packages.txt)'
+	@echo 'make format     lay the sources out with clang-format'
+	@echo 'make size       text, data and lines of code'
+	@echo 'make clean      remove build/; make distclean: also the other compiler'"'"'s'

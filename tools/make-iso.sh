@@ -1,0 +1,38 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
+# make-iso.sh OUT: a GRUB image that starts Torii and a Dom0 kernel on BIOS and on UEFI.
+# KERNEL=, INITRD=, CMDLINE=, TORII_ARGS= and IMAGE= as in run-qemu.sh.
+. "$(dirname "$0")/lib.sh"
+
+out=${1:?usage: make-iso.sh OUT}
+KERNEL=${KERNEL:-6.1} INITRD=${INITRD:-$BUILD/initrd.gz} IMAGE=${IMAGE:-$BUILD/torii}
+case $KERNEL in
+6.1 | 6.12 | 7.2) KERNEL=$("$ROOT/tools/fetch-kernel.sh" "$KERNEL")/vmlinuz ;;
+esac
+
+tree=$(mktemp -d "$BUILD/iso.XXXXXX")
+trap 'rm -rf "$tree"' EXIT
+mkdir -p "$tree/boot/grub"
+cp -L "$IMAGE" "$tree/boot/torii"
+cp -L "$KERNEL" "$tree/boot/vmlinuz"
+cp -L "$INITRD" "$tree/boot/initrd.gz"
+
+# On BIOS the VGA console of Torii needs text mode; on UEFI the framebuffer is handed over as it is.
+cat >"$tree/boot/grub/grub.cfg" <<END
+serial --unit=0 --speed=115200
+terminal_input console serial
+terminal_output console serial
+set timeout=${GRUB_TIMEOUT:-1}
+if [ "\$grub_platform" = pc ]; then set gfxpayload=text; fi
+
+menuentry 'Torii with Linux as Dom0' {
+    multiboot2 /boot/torii console=com1,vga com1=115200,8n1 ${TORII_ARGS:-}
+    module2 /boot/vmlinuz console=hvc0 ${CMDLINE:-}
+    module2 /boot/initrd.gz
+}
+END
+mkdir -p "$(dirname "$out")"
+log=$(mktemp "$BUILD/iso-log.XXXXXX")
+grub-mkrescue -o "$out" "$tree" -- -volid TORII >"$log" 2>&1 || { cat "$log" >&2; die "grub-mkrescue failed"; }
+rm -f "$log"
+say "$out boots $(basename "$KERNEL") on BIOS and UEFI"

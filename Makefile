@@ -57,3 +57,5 @@ clean:
 	rm -rf $(BUILD)
 
 -include $(OBJS:.o=.d)
+
+include mk/*.mk

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Sleep, power-off and reset as an OS asks for them: by the registers it would use on bare metal. Torii watches these and
+ * ends the machine itself.
+ */
+#ifndef TORII_VPOWER_H
+#define TORII_VPOWER_H
+
+#include <torii/iomap.h>
+#include <torii/types.h>
+
+struct domain;
+
+/* Watch the registers that acpi_info names, and the legacy reset ports. 0 or -errno of the registration. */
+int vpower_init(struct domain *d);
+void vpower_free(struct domain *d);
+
+/* The chipset's reset control register, port 0xcf9, which lies between vPCI's ports. */
+pio_fn vpower_reset_control;
+
+/*
+ * XENPF_enter_acpi_sleep. extended: pm1a is the sleep type for SLEEP_CONTROL, else both are PM1 control values, with or
+ * without SLP_EN. S5 ends the domain. 0; -XEN_EINVAL (no such state, SLP_EN in only one of the values), -XEN_EPERM (the
+ * machine has no such register), -XEN_EOPNOTSUPP (S3).
+ */
+int vpower_enter_sleep(struct domain *d, u32 pm1a, u32 pm1b, u8 state, bool extended);
+
+/*
+ * End the machine by whatever road works: first the one the firmware's tables name. Any context, interrupts disabled, no
+ * lock taken. They return only if nothing worked.
+ */
+void vpower_machine_off(void);
+void vpower_machine_reset(void);
+
+/* src/machine/triple_fault.c: an exception with no IDT. Returns only in host tests. */
+void machine_triple_fault(void);
+
+/* src/vdev/legacy.c: the ports Dom0 must not reach (the 8259s), Xen's own port 0xe9. 0 or -errno. */
+int legacy_ports_register(struct domain *d);
+
+#endif

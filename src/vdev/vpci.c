@@ -1,0 +1,619 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * vPCI: the two configuration mechanisms of a domain, the table of intercepted registers of each device, and the
+ * life cycle of devices. A device's structure is never freed, so a lookup needs no lock.
+ */
+#include <torii/alloc.h>
+#include <torii/atomic.h>
+#include <torii/domain.h>
+#include <torii/errno.h>
+#include <torii/iomap.h>
+#include <torii/lib.h>
+#include <torii/log.h>
+#include <torii/stage2.h>
+#include <torii/vpower.h>
+
+#include <xen/physdev.h>
+
+#include "vpci_internal.h"
+
+#define CONFIG_ADDRESS      0xcf8
+#define RESET_CONTROL       0xcf9
+#define CONFIG_DATA         0xcfc
+#define CONFIG_LAST         0xcff
+#define CONFIG_ENABLE       BIT(31)
+#define CONFIG_ADDRESS_BITS 0x80fffffcu
+
+static u32 ones(unsigned bytes)
+{
+    return bytes >= 4 ? ~0u : (1u << bytes * 8) - 1;
+}
+
+/* --- registers --- */
+
+int vpci_add_register(struct vpci_dev *dev, unsigned offset, unsigned bytes, vpci_read_fn *read, vpci_write_fn *write,
+                      void *ctx)
+{
+    struct vpci_register *r, **link = &dev->registers;
+
+    if ((bytes != 1 && bytes != 2 && bytes != 4) || offset & (bytes - 1) || offset >= PCIE_CONFIG_SIZE)
+        return -XEN_EINVAL;
+    while (*link && (*link)->offset + (*link)->bytes <= (int)offset)
+        link = &(*link)->next;
+    if (*link && (*link)->offset < offset + bytes)
+        return -XEN_EEXIST;
+    r = xzalloc(sizeof(*r));
+    if (!r)
+        return -XEN_ENOMEM;
+    r->offset = offset;
+    r->bytes = bytes;
+    r->read = read;
+    r->write = write;
+    r->ctx = ctx;
+    r->next = *link;
+    *link = r;
+    return 0;
+}
+
+static void registers_free(struct vpci_dev *dev)
+{
+    struct vpci_register *r;
+
+    while ((r = dev->registers)) {
+        dev->registers = r->next;
+        xfree(r);
+    }
+}
+
+/* The register that covers `reg`, or the next one above it, or NULL. */
+static struct vpci_register *register_at(struct vpci_dev *dev, unsigned reg)
+{
+    struct vpci_register *r = dev->registers;
+
+    while (r && r->offset + r->bytes <= (int)reg)
+        r = r->next;
+    return r;
+}
+
+static u32 register_read(struct vpci_dev *dev, const struct vpci_register *r)
+{
+    return r->read ? r->read(dev, r->offset, r->ctx) : pci_read(dev->sbdf, r->offset, r->bytes);
+}
+
+/* The largest naturally aligned access that starts at reg and stays below end. */
+static unsigned native_bytes(unsigned reg, unsigned end)
+{
+    unsigned bytes = 4;
+
+    while (reg & (bytes - 1) || reg + bytes > end)
+        bytes /= 2;
+    return bytes;
+}
+
+static u32 native_read(u32 sbdf, unsigned reg, unsigned bytes)
+{
+    unsigned pos, n, end = reg + bytes;
+    u32 val = 0;
+
+    for (pos = reg; pos < end; pos += n) {
+        n = native_bytes(pos, end);
+        val |= pci_read(sbdf, pos, n) << (pos - reg) * 8;
+    }
+    return val;
+}
+
+static void native_write(u32 sbdf, unsigned reg, unsigned bytes, u32 val)
+{
+    unsigned pos, n, end = reg + bytes;
+
+    for (pos = reg; pos < end; pos += n) {
+        n = native_bytes(pos, end);
+        pci_write(sbdf, pos, n, val >> (pos - reg) * 8 & ones(n));
+    }
+}
+
+static u32 composed_read(struct vpci_dev *dev, unsigned reg, unsigned bytes)
+{
+    unsigned pos = reg, end = reg + bytes, stop;
+    struct vpci_register *r;
+    u32 part, val = 0;
+
+    for (; pos < end; pos = stop) {
+        r = register_at(dev, pos);
+        if (r && r->offset <= pos) {
+            stop = min(end, (unsigned)r->offset + r->bytes);
+            part = register_read(dev, r) >> (pos - r->offset) * 8;
+        } else {
+            stop = r ? min(end, (unsigned)r->offset) : end;
+            part = native_read(dev->sbdf, pos, stop - pos);
+        }
+        val |= (part & ones(stop - pos)) << (pos - reg) * 8;
+    }
+    return val;
+}
+
+/* `part` is `bytes` wide and goes to r from its byte `at` on: the rest of the register keeps its value. */
+static void register_write(struct vpci_dev *dev, const struct vpci_register *r, unsigned at, unsigned bytes, u32 part)
+{
+    u32 mask = ones(bytes) << at * 8;
+
+    if (!r->write)
+        return;
+    part <<= at * 8;
+    if (bytes < r->bytes)
+        part = (part & mask) | (register_read(dev, r) & ~mask);
+    r->write(dev, r->offset, part & ones(r->bytes), r->ctx);
+}
+
+static void composed_write(struct vpci_dev *dev, unsigned reg, unsigned bytes, u32 val)
+{
+    unsigned pos = reg, end = reg + bytes, stop;
+    struct vpci_register *r;
+    u32 part;
+
+    for (; pos < end; pos = stop) {
+        r = register_at(dev, pos);
+        part = val >> (pos - reg) * 8;
+        if (r && r->offset <= pos) {
+            stop = min(end, (unsigned)r->offset + r->bytes);
+            register_write(dev, r, pos - r->offset, stop - pos, part & ones(stop - pos));
+        } else {
+            stop = r ? min(end, (unsigned)r->offset) : end;
+            native_write(dev->sbdf, pos, stop - pos, part & ones(stop - pos));
+        }
+    }
+}
+
+/* --- devices --- */
+
+static unsigned hash(u32 sbdf)
+{
+    return (sbdf ^ sbdf >> 8 ^ sbdf >> 16) % VPCI_BUCKETS;
+}
+
+struct vpci_dev *vpci_find(struct vpci *vpci, u32 sbdf)
+{
+    struct vpci_dev *dev = atomic_load(&vpci->bucket[hash(sbdf)]);
+
+    while (dev && dev->sbdf != sbdf)
+        dev = dev->hash_next;
+    return dev;
+}
+
+void vpci_lock(struct vpci_dev *dev)
+{
+    spin_lock(&dev->lock);
+}
+
+/* Virtual functions follow the VF BARs and VF Enable of pf; true if the domain's TLBs are to be flushed. */
+static bool update_virtual_functions(struct vpci_dev *pf)
+{
+    struct vpci_dev *vf;
+    bool flush = false;
+
+    for (vf = atomic_load(&pf->vpci->all); vf; vf = vf->all_next) {
+        if (vf->pf != pf)
+            continue;
+        spin_lock(&vf->lock);
+        if (vf->present && vpci_sriov_index(pf, vf->sbdf) < 0)
+            vpci_teardown(vf);
+        else if (vf->present)
+            vpci_header_update(vf, vpci_header_decodes(vf));
+        flush |= vf->flush;
+        vf->flush = false;
+        spin_unlock(&vf->lock);
+    }
+    return flush;
+}
+
+void vpci_unlock(struct vpci_dev *dev)
+{
+    bool flush = dev->flush, vfs = dev->vfs_dirty;
+
+    dev->flush = dev->vfs_dirty = false;
+    spin_unlock(&dev->lock);
+    if (vfs)
+        flush |= update_virtual_functions(dev);
+    if (flush)
+        s2_flush(dev->vpci->d);
+}
+
+void vpci_teardown(struct vpci_dev *dev)
+{
+    vpci_msi_teardown(dev);
+    vpci_msix_teardown(dev);
+    vpci_sriov_teardown(dev);
+    vpci_header_teardown(dev);
+    registers_free(dev);
+    dev->present = false;
+}
+
+static int setup_capabilities(struct vpci_dev *dev)
+{
+    int err = vpci_header_setup(dev);
+
+    if (!err)
+        err = vpci_msi_setup(dev);
+    if (!err)
+        err = vpci_msix_setup(dev);
+    if (!err)
+        err = vpci_sriov_setup(dev);
+    if (!err)
+        err = vpci_rebar_setup(dev);
+    return err;
+}
+
+int vpci_setup(struct vpci_dev *dev)
+{
+    const struct pci_device *phys = pci_find(dev->sbdf);
+    int err = 0;
+
+    dev->id = pci_read(dev->sbdf, PCI_ID, 4);
+    dev->read_only = phys && phys->owned;
+    if (!dev->read_only)
+        err = setup_capabilities(dev);
+    if (err) {
+        /* With half its handlers the guest could program raw vectors. */
+        vpci_teardown(dev);
+        dev->read_only = true;
+        log_err("vPCI: " PCI_FMT " stays read-only: error %d\n", PCI_ARGS(dev->sbdf), err);
+    } else if (!dev->read_only) {
+        vpci_header_update(dev, vpci_header_decodes(dev));
+    }
+    dev->present = true;
+    return err;
+}
+
+/* The physical function that has sbdf among its enabled virtual ones, or NULL. */
+static struct vpci_dev *physical_function(struct vpci *vpci, u32 sbdf, unsigned *index)
+{
+    struct vpci_dev *pf;
+    int i;
+
+    for (pf = atomic_load(&vpci->all); pf; pf = pf->all_next) {
+        i = vpci_sriov_index(pf, sbdf);
+        if (i >= 0) {
+            *index = i;
+            return pf;
+        }
+    }
+    return NULL;
+}
+
+/* The function's structure, made if something answers at sbdf. NULL if nothing does; err says which. */
+static struct vpci_dev *device_insert(struct vpci *vpci, u32 sbdf, int *err)
+{
+    struct vpci_dev *dev = NULL;
+
+    spin_lock(&vpci->map_lock);
+    *err = -XEN_ENODEV;
+    if (!pci_probe(sbdf))
+        goto out;
+    dev = vpci_find(vpci, sbdf);
+    if (dev)
+        goto out;
+    *err = -XEN_ENOMEM;
+    dev = xzalloc(sizeof(*dev));
+    if (!dev)
+        goto out;
+    dev->vpci = vpci;
+    dev->sbdf = sbdf;
+    spin_lock_init(&dev->lock, LOCK_VPCI);
+    dev->hash_next = vpci->bucket[hash(sbdf)];
+    dev->all_next = vpci->all;
+    atomic_store(&vpci->bucket[hash(sbdf)], dev);
+    atomic_store(&vpci->all, dev);
+out:
+    spin_unlock(&vpci->map_lock);
+    return dev;
+}
+
+static int device_add(struct vpci *vpci, u32 sbdf)
+{
+    struct vpci_dev *dev;
+    int err;
+
+    dev = device_insert(vpci, sbdf, &err);
+    if (!dev)
+        return err;
+    err = 0;
+    vpci_lock(dev);
+    if (!dev->present) {
+        dev->pf = physical_function(vpci, sbdf, &dev->vf_index);
+        err = vpci_setup(dev);
+    }
+    vpci_unlock(dev);
+    return err;
+}
+
+/*
+ * The device behind a configuration read. Devices that appear later (hot-plug, bus numbers assigned by the guest,
+ * virtual functions) get their handlers at the first look, for not every kernel reports them.
+ */
+static struct vpci_dev *device_for_access(struct vpci *vpci, u32 sbdf)
+{
+    struct vpci_dev *dev = vpci_find(vpci, sbdf);
+
+    if (dev && dev->present)
+        return dev;
+    if (device_add(vpci, sbdf) == -XEN_ENODEV)
+        return NULL;
+    return vpci_find(vpci, sbdf);
+}
+
+/* Another card sits in the slot than the one the handlers were made for. */
+static void device_exchanged(struct vpci_dev *dev, u32 id)
+{
+    vpci_lock(dev);
+    if (dev->present && dev->id != id) {
+        log_info("vPCI: " PCI_FMT " changed from %08x to %08x\n", PCI_ARGS(dev->sbdf), dev->id, id);
+        vpci_teardown(dev);
+        vpci_setup(dev);
+    }
+    vpci_unlock(dev);
+}
+
+u32 vpci_config_read(struct domain *d, u32 sbdf, unsigned reg, unsigned bytes)
+{
+    struct vpci_dev *dev;
+    u32 val;
+
+    if (reg + bytes > PCIE_CONFIG_SIZE)
+        return ones(bytes);
+    dev = device_for_access(d->vpci, sbdf);
+    if (!dev)
+        return native_read(sbdf, reg, bytes);
+    vpci_lock(dev);
+    val = composed_read(dev, reg, bytes);
+    vpci_unlock(dev);
+    if (reg == PCI_ID && bytes == 4 && val != dev->id && val != ~0u && (val & 0xffff) > 1)
+        device_exchanged(dev, val);
+    return val;
+}
+
+void vpci_config_write(struct domain *d, u32 sbdf, unsigned reg, unsigned bytes, u32 val)
+{
+    struct vpci_dev *dev;
+
+    if (reg + bytes > PCIE_CONFIG_SIZE)
+        return;
+    dev = device_for_access(d->vpci, sbdf);
+    if (!dev) {
+        native_write(sbdf, reg, bytes, val);
+        return;
+    }
+    vpci_lock(dev);
+    if (!dev->read_only)
+        composed_write(dev, reg, bytes, val);
+    vpci_unlock(dev);
+}
+
+/* --- mechanism 1: ports --- */
+
+static void config_data(struct domain *d, unsigned at, unsigned bytes, bool write, u32 *val)
+{
+    u32 address = READ_ONCE(d->vpci->cf8);
+    u32 sbdf = address >> 8 & 0xffff;
+    unsigned reg = (address & 0xfc) + at;
+
+    if (!(address & CONFIG_ENABLE) || at + bytes > 4) {
+        if (!write)
+            *val = ones(bytes);
+    } else if (write) {
+        vpci_config_write(d, sbdf, reg, bytes, *val);
+    } else {
+        *val = vpci_config_read(d, sbdf, reg, bytes);
+    }
+}
+
+/* Only a 4-byte access is the address register's (PCI 3.0 §3.2.2.3.2); 0xcf9 is the chipset's reset control. */
+static void vpci_port(struct vcpu *v, void *ctx, u16 port, unsigned bytes, bool write, u32 *val)
+{
+    struct vpci *vpci = ctx;
+
+    if (port >= CONFIG_DATA) {
+        config_data(vpci->d, port - CONFIG_DATA, bytes, write, val);
+    } else if (port == CONFIG_ADDRESS && bytes == 4) {
+        if (write)
+            WRITE_ONCE(vpci->cf8, *val & CONFIG_ADDRESS_BITS);
+        else
+            *val = READ_ONCE(vpci->cf8);
+    } else if (port == RESET_CONTROL && bytes < 4) {
+        vpower_reset_control(v, NULL, port, bytes, write, val);
+    } else if (!write) {
+        *val = ones(bytes);
+    }
+}
+
+/* --- ECAM --- */
+
+static void vpci_ecam(struct vcpu *v, void *ctx, gpa_t gpa, unsigned bytes, bool write, u64 *val)
+{
+    struct vpci *vpci = ctx;
+    unsigned n, part, reg = gpa & (PCIE_CONFIG_SIZE - 1);
+    paddr_t base = 0;
+    u8 first = 0, last = 0;
+    u16 seg = 0;
+    u32 sbdf;
+    u64 got = 0;
+
+    for (n = 0; pci_ecam_get(n, &base, &seg, &first, &last); n++)
+        if (gpa >= base && gpa - base < (last - first + 1u) * PCI_ECAM_BUS_SIZE)
+            break;
+    sbdf = PCI_SBDF(seg, first + ((gpa - base) >> 20), (gpa - base) >> 12 & 0xff);
+    for (part = 0; part < bytes; part += 4) {
+        if (write)
+            vpci_config_write(vpci->d, sbdf, reg + part, min(bytes - part, 4u), *val >> part * 8);
+        else
+            got |= (u64)vpci_config_read(vpci->d, sbdf, reg + part, min(bytes - part, 4u)) << part * 8;
+    }
+    if (!write)
+        *val = got;
+}
+
+static int ecam_register(struct domain *d, unsigned n)
+{
+    paddr_t base;
+    u8 first, last;
+    u16 seg;
+    u64 size;
+    int err;
+
+    if (!pci_ecam_get(n, &base, &seg, &first, &last))
+        return -XEN_EINVAL;
+    size = (last - first + 1u) * PCI_ECAM_BUS_SIZE;
+    err = s2_unmap(d, base >> PAGE_SHIFT, size >> PAGE_SHIFT);
+    if (!err)
+        err = mmio_register(d, base, base + size - 1, vpci_ecam, d->vpci);
+    if (err)
+        log_err("vPCI: ECAM of segment %04x at 0x%llx not trapped: error %d\n", seg, (unsigned long long)base, err);
+    return err;
+}
+
+static unsigned ecam_regions(void)
+{
+    paddr_t base;
+    u8 first, last;
+    unsigned n = 0;
+    u16 seg;
+
+    while (pci_ecam_get(n, &base, &seg, &first, &last))
+        n++;
+    return n;
+}
+
+/* --- life cycle --- */
+
+int vpci_init(struct domain *d)
+{
+    struct vpci *vpci = xzalloc(sizeof(*vpci));
+    unsigned n, regions = ecam_regions();
+    int err;
+
+    if (!vpci)
+        return -XEN_ENOMEM;
+    vpci->d = d;
+    spin_lock_init(&vpci->map_lock, LOCK_VPCI_MAP);
+    d->vpci = vpci;
+    err = pio_register(d, CONFIG_ADDRESS, CONFIG_LAST, vpci_port, vpci);
+    for (n = 0; n < regions && !err; n++)
+        err = ecam_register(d, n);
+    return err;
+}
+
+int vpci_domain_add_devices(struct domain *d)
+{
+    struct pci_device *phys;
+    unsigned found = 0;
+    int err = 0;
+
+    for (phys = pci_first(); phys; phys = phys->next) {
+        if (device_add(d->vpci, phys->sbdf) == -XEN_ENOMEM)
+            err = -XEN_ENOMEM;
+        found++;
+    }
+    log_info("vPCI: %u functions for domain %u\n", found, d->id);
+    return err;
+}
+
+void vpci_free(struct domain *d)
+{
+    struct vpci_dev *dev;
+
+    for (dev = d->vpci->all; dev; dev = dev->all_next) {
+        vpci_lock(dev);
+        vpci_teardown(dev);
+        vpci_unlock(dev);
+    }
+}
+
+/* --- physdev_op --- */
+
+int vpci_op_mmcfg_reserved(struct domain *d, u64 address, u16 segment, u8 start_bus, u8 end_bus, u32 flags)
+{
+    unsigned before;
+    bool added;
+    int err;
+
+    if (flags & ~XEN_PCI_MMCFG_RESERVED)
+        return -XEN_EINVAL;
+    /* A region that the guest's firmware tables do not reserve is not used; what is known already stays trapped. */
+    if (!(flags & XEN_PCI_MMCFG_RESERVED))
+        return 0;
+    spin_lock(&d->vpci->map_lock);
+    before = ecam_regions();
+    err = pci_ecam_add(address, segment, start_bus, end_bus);
+    added = !err && ecam_regions() > before;
+    spin_unlock(&d->vpci->map_lock);
+    if (!added)
+        return err;
+    err = ecam_register(d, before);
+    s2_flush(d);
+    return err;
+}
+
+int vpci_op_device_add(struct domain *d, u16 seg, u8 bus, u8 devfn)
+{
+    return device_add(d->vpci, PCI_SBDF(seg, bus, devfn));
+}
+
+int vpci_op_device_remove(struct domain *d, u16 seg, u8 bus, u8 devfn)
+{
+    struct vpci_dev *dev = vpci_find(d->vpci, PCI_SBDF(seg, bus, devfn));
+
+    if (!dev || !dev->present)
+        return -XEN_ENODEV;
+    vpci_lock(dev);
+    if (!dev->read_only)
+        vpci_teardown(dev);
+    vpci_unlock(dev);
+    return 0;
+}
+
+int vpci_op_device_reset(struct domain *d, u16 seg, u8 bus, u8 devfn)
+{
+    struct vpci_dev *dev = vpci_find(d->vpci, PCI_SBDF(seg, bus, devfn));
+    int err = 0;
+
+    if (!dev || !dev->present)
+        return -XEN_ENODEV;
+    vpci_lock(dev);
+    if (!dev->read_only) {
+        vpci_teardown(dev);
+        err = vpci_setup(dev);
+    }
+    vpci_unlock(dev);
+    return err;
+}
+
+int vpci_op_restore_msi(struct domain *d, u16 seg, u8 bus, u8 devfn)
+{
+    struct vpci_dev *dev = vpci_find(d->vpci, PCI_SBDF(seg, bus, devfn));
+
+    if (!dev || !dev->present)
+        return -XEN_ENODEV;
+    vpci_lock(dev);
+    vpci_msi_restore(dev);
+    vpci_msix_restore(dev);
+    vpci_unlock(dev);
+    return 0;
+}
+
+void vpci_dump(const struct domain *d)
+{
+    const struct vpci_dev *dev;
+    unsigned n;
+
+    for (dev = d->vpci->all; dev; dev = dev->all_next) {
+        if (!dev->present)
+            continue;
+        log_info("pci " PCI_FMT " %04x:%04x%s\n", PCI_ARGS(dev->sbdf), dev->id & 0xffff, dev->id >> 16,
+                 dev->read_only ? " read-only" : "");
+        for (n = 0; n < VPCI_BARS; n++)
+            if (dev->bar[n].mapped_size)
+                log_info("  bar %u: 0x%llx size 0x%llx\n", n, (unsigned long long)dev->bar[n].mapped,
+                         (unsigned long long)dev->bar[n].mapped_size);
+        vpci_msi_dump(dev);
+        vpci_msix_dump(dev);
+    }
+}

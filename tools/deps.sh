@@ -30,5 +30,10 @@ if [ "$(id -u)" != 0 ]; then
     as_root=(sudo)
 fi
 "${as_root[@]}" apt-get update -qq || say "some package lists could not be read; going on with those there are"
-"${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" \
-    </dev/null >&2
+log=$(mktemp)
+if ! "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq -o Dpkg::Use-Pty=0 \
+    --no-install-recommends "${missing[@]}" </dev/null >"$log" 2>&1; then
+    cat "$log" >&2
+    die "apt-get could not install ${missing[*]}"
+fi
+rm -f "$log"

@@ -46,7 +46,7 @@ def boot(row, hv):
     config = Config(hv=hv, **values)
     if hv == "xen":
         import dataclasses
-        config = dataclasses.replace(config, cpu=config.cpu + ",-rdtscp,-monitor")
+        config = dataclasses.replace(config, cpu=config.cpu + ",-rdtscp,-monitor,-xsave")
     try:
         with VM(config, name) as vm:
             vm.shell(timeout=180)

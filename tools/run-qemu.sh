@@ -45,7 +45,7 @@ modules()
 }
 
 args=() devices=()
-# Torii carries no CPU model's errata; Xen needs an IOMMU and, on this emulator, no RDTSCP and MONITOR.
+# Xen needs an IOMMU; and on this emulator no RDTSCP and MONITOR, and its lazy FPU switching kept out of the way.
 case $HV in
 torii)
     cpu=EPYC machine=$MACHINE
@@ -53,10 +53,10 @@ torii)
     [ "$KERNEL" = none ] || args+=(-initrd "$(modules "console=hvc0${CMDLINE:+ $CMDLINE}")")
     ;;
 xen)
-    cpu=EPYC,-rdtscp,-monitor machine=$MACHINE,kernel-irqchip=off
+    cpu=EPYC,-rdtscp,-monitor,-xsave machine=$MACHINE,kernel-irqchip=off
     devices=(-device amd-iommu)
     args+=(-kernel "$("$ROOT/tools/fetch-xen.sh")"
-        -append "console=com1 $UART dom0=pvh dom0_mem=$((MEM / 2))M${TORII_ARGS:+ $TORII_ARGS}"
+        -append "console=com1 $UART dom0=pvh spec-ctrl=eager-fpu dom0_vcpus_pin dom0_mem=$((MEM / 2))M${TORII_ARGS:+ $TORII_ARGS}"
         -initrd "$(modules "console=hvc0${CMDLINE:+ $CMDLINE}")")
     ;;
 none)

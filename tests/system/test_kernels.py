@@ -11,7 +11,7 @@ def test_boots_and_powers_off(boot, base, kernel, qemu, cpu):
     if base.hv == "xen" and qemu == "10.0":
         pytest.skip("the peer's Linux Dom0 dies early on QEMU 10: docs/running.md")
     if base.hv == "xen":
-        cpu += ",-rdtscp,-monitor"
+        cpu += ",-rdtscp,-monitor,-xsave"
     vm = boot(kernel=kernel, qemu=qemu, cpu=cpu).shell(quiet=False)
     vm.send("poweroff\n")
     assert vm.wait_exit() == "guest-shutdown"

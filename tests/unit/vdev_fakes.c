@@ -18,13 +18,13 @@ static struct {
     gpa_t first, last;
     mmio_fn *fn;
     void *ctx;
-} mmio_table[16];
+} env_mmio[16];
 static struct {
     u32 first, last;
     msr_read_fn *read;
     msr_write_fn *write;
-} msr_table[8];
-static unsigned nr_mmio, nr_msr;
+} env_msr[8];
+static unsigned env_nr_mmio, env_nr_msr;
 
 /* --- time --- */
 
@@ -115,48 +115,48 @@ const struct hvm_ops *hvm = &hvm_fake;
 
 int mmio_register(struct domain *d, gpa_t first, gpa_t last, mmio_fn *fn, void *ctx)
 {
-    for (unsigned i = 0; i < nr_mmio; i++)
-        if (mmio_table[i].fn && first <= mmio_table[i].last && last >= mmio_table[i].first)
+    for (unsigned i = 0; i < env_nr_mmio; i++)
+        if (env_mmio[i].fn && first <= env_mmio[i].last && last >= env_mmio[i].first)
             return -XEN_EEXIST;
-    if (nr_mmio == ARRAY_SIZE(mmio_table))
+    if (env_nr_mmio == ARRAY_SIZE(env_mmio))
         return -XEN_ENOSPC;
-    mmio_table[nr_mmio].first = first;
-    mmio_table[nr_mmio].last = last;
-    mmio_table[nr_mmio].fn = fn;
-    mmio_table[nr_mmio++].ctx = ctx;
+    env_mmio[env_nr_mmio].first = first;
+    env_mmio[env_nr_mmio].last = last;
+    env_mmio[env_nr_mmio].fn = fn;
+    env_mmio[env_nr_mmio++].ctx = ctx;
     return 0;
 }
 
 int mmio_unregister(struct domain *d, gpa_t first, gpa_t last)
 {
-    for (unsigned i = 0; i < nr_mmio; i++)
-        if (mmio_table[i].first == first && mmio_table[i].last == last)
-            mmio_table[i].fn = NULL;
+    for (unsigned i = 0; i < env_nr_mmio; i++)
+        if (env_mmio[i].first == first && env_mmio[i].last == last)
+            env_mmio[i].fn = NULL;
     return 0;
 }
 
 int msr_register(struct domain *d, u32 first, u32 last, msr_read_fn *read, msr_write_fn *write)
 {
-    msr_table[nr_msr].first = first;
-    msr_table[nr_msr].last = last;
-    msr_table[nr_msr].read = read;
-    msr_table[nr_msr++].write = write;
+    env_msr[env_nr_msr].first = first;
+    env_msr[env_nr_msr].last = last;
+    env_msr[env_nr_msr].read = read;
+    env_msr[env_nr_msr++].write = write;
     return 0;
 }
 
 int env_wrmsr(unsigned vcpu, u32 msr, u64 val)
 {
-    for (unsigned i = 0; i < nr_msr; i++)
-        if (msr >= msr_table[i].first && msr <= msr_table[i].last)
-            return msr_table[i].write(&env_vcpu[vcpu], msr, val);
+    for (unsigned i = 0; i < env_nr_msr; i++)
+        if (msr >= env_msr[i].first && msr <= env_msr[i].last)
+            return env_msr[i].write(&env_vcpu[vcpu], msr, val);
     panic("MSR %#x: nobody\n", msr);
 }
 
 int env_rdmsr(unsigned vcpu, u32 msr, u64 *val)
 {
-    for (unsigned i = 0; i < nr_msr; i++)
-        if (msr >= msr_table[i].first && msr <= msr_table[i].last)
-            return msr_table[i].read(&env_vcpu[vcpu], msr, val);
+    for (unsigned i = 0; i < env_nr_msr; i++)
+        if (msr >= env_msr[i].first && msr <= env_msr[i].last)
+            return env_msr[i].read(&env_vcpu[vcpu], msr, val);
     panic("MSR %#x: nobody\n", msr);
 }
 
@@ -169,38 +169,38 @@ u64 env_read_msr(unsigned vcpu, u32 msr)
     return val;
 }
 
-static unsigned mmio_find(gpa_t gpa)
+static unsigned env_mmio_find(gpa_t gpa)
 {
     unsigned i;
 
-    for (i = 0; i < nr_mmio; i++)
-        if (mmio_table[i].fn && gpa >= mmio_table[i].first && gpa <= mmio_table[i].last)
+    for (i = 0; i < env_nr_mmio; i++)
+        if (env_mmio[i].fn && gpa >= env_mmio[i].first && gpa <= env_mmio[i].last)
             break;
     return i;
 }
 
 bool env_mmio_registered(gpa_t gpa)
 {
-    return mmio_find(gpa) < nr_mmio;
+    return env_mmio_find(gpa) < env_nr_mmio;
 }
 
 void env_mmio_write(unsigned vcpu, gpa_t gpa, unsigned bytes, u64 val)
 {
-    unsigned i = mmio_find(gpa);
+    unsigned i = env_mmio_find(gpa);
 
-    if (i == nr_mmio)
+    if (i == env_nr_mmio)
         panic("gpa %#lx: nobody\n", gpa);
-    mmio_table[i].fn(&env_vcpu[vcpu], mmio_table[i].ctx, gpa, bytes, true, &val);
+    env_mmio[i].fn(&env_vcpu[vcpu], env_mmio[i].ctx, gpa, bytes, true, &val);
 }
 
 u64 env_mmio_read(unsigned vcpu, gpa_t gpa, unsigned bytes)
 {
-    unsigned i = mmio_find(gpa);
+    unsigned i = env_mmio_find(gpa);
     u64 val = 0;
 
-    if (i == nr_mmio)
+    if (i == env_nr_mmio)
         panic("gpa %#lx: nobody\n", gpa);
-    mmio_table[i].fn(&env_vcpu[vcpu], mmio_table[i].ctx, gpa, bytes, false, &val);
+    env_mmio[i].fn(&env_vcpu[vcpu], env_mmio[i].ctx, gpa, bytes, false, &val);
     return bytes < 8 ? val & ((1ull << bytes * 8) - 1) : val;
 }
 
@@ -211,7 +211,7 @@ void env_init(unsigned n)
     memset(&env_domain, 0, sizeof(env_domain));
     memset(env_vcpu, 0, sizeof(env_vcpu));
     memset(env_rec, 0, sizeof(env_rec));
-    nr_mmio = nr_msr = env_resamples = env_eois = env_eoi_vector = 0;
+    env_nr_mmio = env_nr_msr = env_resamples = env_eois = env_eoi_vector = 0;
     env_now = 1000000;
     env_programmed = ~0ull;
     env_tsc_offset = 0;

@@ -68,8 +68,8 @@ int main(int argc, char **argv)
     file = read_file(argv[1], &bytes);
     if (image_probe(file, bytes, &src, &why))
         return refused(&why);
-    printf("%s, %zu bytes of %s data, %zu bytes of image\n", src.bzimage ? "bzImage" : "no bzImage", src.payload_bytes,
-           image_compression_name(src.compression), src.image_bytes);
+    printf("%s, %zu bytes of payload (compression: %s), %zu bytes of image\n", src.bzimage ? "bzImage" : "no bzImage",
+           src.payload_bytes, image_compression_name(src.compression), src.image_bytes);
     if (src.bzimage)
         printf("boot protocol %u.%02u\n", src.protocol >> 8, src.protocol & 0xff);
     image = malloc(src.image_bytes);

@@ -16,7 +16,7 @@
 #include <torii/rtc.h>
 
 #define NS_PER_S      1000000000ull
-#define TARGET_PPM    50
+#define TARGET_PPM    80
 #define AGREE_PPM     100
 #define WINDOW_MS     20
 #define WINDOW_MS_MAX 320

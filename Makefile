@@ -20,8 +20,28 @@ SRCS := $(sort $(wildcard src/*/*.c src/*/*/*.c))
 ASMS := $(sort $(wildcard src/*/*.S src/*/*/*.S))
 OBJS := $(SRCS:%.c=$(BUILD)/%.o) $(ASMS:%.S=$(BUILD)/%.S.o)
 
+# The decompressors, as Debian ships them.
+LIBS := -lzstd -llzma -llz4 -lz
+LINK = $(LD) -nostdlib -static -z max-page-size=0x1000 -z noexecstack --no-warn-rwx-segments --gc-sections \
+  -T src/boot/torii.lds $(OBJS) -L/usr/lib/x86_64-linux-gnu $(LIBS)
+
 .PHONY: all
 all: $(BUILD)/torii
+
+# Linked twice: the second time with the symbols of the first, so that a panic can name functions.
+$(BUILD)/torii.nosyms: $(OBJS) src/boot/torii.lds
+	$(LINK) -o $@
+
+$(BUILD)/symbols.o: $(BUILD)/torii.nosyms tools/symbols.sh
+	tools/symbols.sh $< > $(BUILD)/symbols.S
+	$(CC) -c $(BUILD)/symbols.S -o $@
+
+$(BUILD)/torii.elf: $(BUILD)/symbols.o
+	$(LINK) $< -o $@
+
+# Multiboot 1 loaders want a 32-bit container.
+$(BUILD)/torii: $(BUILD)/torii.elf
+	$(OBJCOPY) -S -O elf32-i386 $< $@
 
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)

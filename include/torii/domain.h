@@ -50,6 +50,7 @@ struct vcpu {
 
     struct guest_regs regs;
     struct hvm_vcpu *hvm;       /* src/hvm: VMCB or VMCS and what goes with it */
+    u64 tsc_adjust;             /* IA32_TSC_ADJUST */
     struct vlapic *vlapic;      /* src/vdev */
     struct evtchn_vcpu *evtchn; /* src/xen: queues, upcall vector, poll state */
 
@@ -60,6 +61,10 @@ struct vcpu {
     struct pcpu *cpu;        /* the physical CPU whose run queue it is on */
     bool running;            /* on a CPU right now (in or near guest mode) */
     struct vcpu *run_next;   /* run queue link; locked by the queue */
+
+    void *fpu;                  /* XSAVE area while another vCPU has the CPU */
+    u64 xcr0;
+    struct exit_stat *exits;    /* by enum exit_reason */
 
     /* Xen ABI, src/xen/vcpu_op.c. */
     struct vcpu_info *info;        /* in shared_info, or where register_vcpu_info put it */
@@ -87,9 +92,10 @@ struct domain {
     spinlock_t lock;   /* LOCK_DOMAIN: parameters and life cycle below */
 
     struct stage2 *s2;          /* src/hvm */
+    struct hvm_domain *hvm;     /* src/hvm: permission bitmaps */
     struct io_map *io;          /* src/hvm: who handles which port, page, MSR */
     struct guest_pins *pins;    /* src/hvm: pages of guest RAM in use by Torii */
-    struct cpuid_policy *cpuid; /* src/hvm */
+    struct mtrrs *mtrrs;        /* src/hvm */
     struct vioapic *vioapic;    /* src/vdev; all of them */
     struct vpci *vpci;          /* src/vdev */
     struct vpower *vpower;      /* src/vdev: sleep, reset registers */
@@ -116,7 +122,7 @@ struct vcpu *current_vcpu(void);
 /* The domain `id` names for `caller` (DOMID_SELF understood), or NULL. */
 struct domain *domain_lookup(struct domain *caller, domid_t id);
 
-/* --- scheduling, src/core/sched.c; callable from any CPU and from interrupt context --- */
+/* --- scheduling, src/domain/sched.c; callable from any CPU and from interrupt context --- */
 
 /* Something changed for v: set `todo` bits, wake it if blocked, make it leave guest mode if it runs elsewhere. */
 void vcpu_kick(struct vcpu *v, u64 todo);
@@ -135,6 +141,12 @@ unsigned vcpu_cpu(const struct vcpu *v);
 
 /* reason: SHUTDOWN_*. Dom0: ends the machine as the reason says (does not return then). */
 void domain_shutdown(struct domain *d, u8 reason);
+/* v halted for good; when all of a domain have, that is its power-off. */
+void domain_vcpu_halted(struct vcpu *v);
+/* v's triple fault: what HVM_PARAM_TRIPLE_FAULT_REASON says. */
+void domain_triple_fault(struct vcpu *v);
+/* May [start, start + bytes) be mapped 1:1 for d at its first touch? */
+bool domain_may_fault_in(struct domain *d, gpa_t start, u64 bytes);
 /* The guest did what no guest should (triple fault, broken state): log its registers and shut down with `crash`. */
 void domain_crash(struct vcpu *v, const char *fmt, ...) printf_like(2, 3);
 

@@ -68,4 +68,7 @@ void guest_access_begin(void);
 void guest_access_end(void);
 void *guest_ram(struct domain *d, gpa_t gpa, bool write);
 
+/* The bytes at CS:RIP, up to 15, as far as they are mapped: how many. Injects nothing. */
+unsigned guest_fetch(struct vcpu *v, u8 bytes[15]);
+
 #endif

@@ -7,6 +7,7 @@
 #define TORII_HVM_H
 
 #include <torii/domain.h>
+#include <torii/trace.h>
 #include <torii/types.h>
 
 /* Segment registers in hardware encoding order, then the system ones. */
@@ -26,8 +27,56 @@ struct hvm_control {
 
 enum hvm_event_type { HVM_EVENT_INTERRUPT = 0, HVM_EVENT_NMI = 2, HVM_EVENT_EXCEPTION = 3, HVM_EVENT_SOFT_INT = 4 };
 
+/* A vCPU's state at a start: all that is not listed takes its reset value. */
+struct hvm_state {
+    struct guest_regs regs;
+    u64 cr0, efer;
+    struct hvm_segment seg[SEG_COUNT];
+};
+
+/* PVH entry (public/arch-x86/hvm/start_info.h): 32-bit flat, unpaged, EBX = gpa of hvm_start_info. */
+void hvm_state_pvh(struct hvm_state *s, u32 entry, u32 start_info);
+/* Start-up IPI (SDM vol. 3 §9.4.4): real mode at vector << 12. */
+void hvm_state_sipi(struct hvm_state *s, u8 vector);
+
+#define HVM_DR6_RESET 0xffff0ff0ull
+#define HVM_DR7_RESET 0x400ull
+#define HVM_PAT_RESET 0x0007040600070406ull
+
+/* Why the guest left, in the words of neither vendor. */
+struct hvm_exit {
+    enum exit_reason reason;
+    u64 next_rip; /* of exits caused by an instruction */
+    union {
+        struct {
+            u16 port;
+            u8 bytes, addr_bytes;
+            u8 seg; /* enum hvm_seg, of OUTS */
+            bool in, string, rep;
+        } io;
+        struct {
+            u64 gpa;
+            bool write, exec;
+            u8 nr_bytes; /* of the instruction, if the CPU gave them; else 0 */
+            u8 bytes[15];
+        } mmio;
+        u64 code; /* EXIT_OTHER: the vendor's exit code */
+    };
+};
+
+/* Bits of a stage-2 entry: what the vendors' formats differ in (APM vol. 2 §15.25.5, SDM vol. 3 §29.3.2). */
+struct s2_encoding {
+    u64 table;                 /* an entry that points to the next table */
+    u64 read, write, exec;     /* set for a permitted access; read also says "present" */
+    u64 no_exec;               /* set when execution is not permitted */
+    u64 ram, device;           /* memory type bits of a leaf */
+};
+
 struct hvm_ops {
     const char *name; /* "SVM", "VMX" */
+    const struct s2_encoding *s2;
+
+    bool (*s2_1g_pages)(void); /* stage 2 may use 1 GiB leaves */
 
     /* Can this CPU do it? NULL, or what is missing, in words for the boot log. Changes nothing. */
     const char *(*probe)(void);
@@ -41,16 +90,28 @@ struct hvm_ops {
     int (*vcpu_init)(struct vcpu *v);
     void (*vcpu_free)(struct vcpu *v);
 
-    /* Architectural state: PVH entry at `entry` with EBX = start_info, or real mode at sipi_vector << 12. */
-    void (*vcpu_set_pvh)(struct vcpu *v, u32 entry, u32 start_info);
-    void (*vcpu_set_sipi)(struct vcpu *v, u8 sipi_vector);
+    /* Replace the architectural state: hvm_state_pvh, hvm_state_sipi. TLBs are flushed, queued events dropped. */
+    void (*set_state)(struct vcpu *v, const struct hvm_state *s);
 
     /* v becomes / stops being the vCPU of this physical CPU: state that is switched rarely. */
     void (*vcpu_load)(struct vcpu *v);
     void (*vcpu_unload)(struct vcpu *v);
 
-    /* Enter the guest once and handle the exit. Interrupts disabled on entry and return. */
-    void (*run)(struct vcpu *v);
+    /* Enter the guest once; on return v->regs and *exit say how it left. Interrupts disabled on entry and return. */
+    void (*run)(struct vcpu *v, struct hvm_exit *exit);
+    /* The instruction that exited is done: move RIP behind it, end its interrupt shadow. */
+    void (*skip_insn)(struct vcpu *v, const struct hvm_exit *exit);
+
+    /* Events for the next entry. can_accept: IF, shadows and an event already queued; NMI likewise. */
+    bool (*can_accept_irq)(struct vcpu *v);
+    bool (*can_accept_nmi)(struct vcpu *v);
+    void (*inject)(struct vcpu *v, enum hvm_event_type type, u8 vector);
+    /* Exit with EXIT_WINDOW as soon as an interrupt (above `priority`, the upper four bits of a vector) or an NMI could be accepted. */
+    void (*irq_window)(struct vcpu *v, bool on, u8 priority);
+    void (*nmi_window)(struct vcpu *v);
+    /* TPR bits 7:4, which the guest reads and writes without an exit where hardware can. */
+    u8 (*get_cr8)(struct vcpu *v);
+    void (*set_cr8)(struct vcpu *v, u8 cr8);
 
     void (*get_control)(struct vcpu *v, struct hvm_control *c);
     void (*get_segment)(struct vcpu *v, enum hvm_seg seg, struct hvm_segment *s);

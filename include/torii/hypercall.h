@@ -35,6 +35,9 @@ void xen_domain_reset(struct domain *d);
 /* Fill a hypercall page (128 slots of 32 bytes) at p; `vmcall`: VMCALL, else VMMCALL. */
 void hypercall_page_fill(void *p, bool vmcall);
 
+/* The MSR that fills one for the guest. 0 or -errno of the registration. */
+int hypercall_page_register(struct domain *d);
+
 /* XEN_VERSION numbers Torii reports. */
 #define TORII_XEN_MAJOR 4
 #define TORII_XEN_MINOR 17

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A CPU's queue of armed timers: what src/core/timer.c needs from the code that owns the per-CPU data and the hardware. */
+/* A CPU's queue of armed timers: what src/core/timer.c needs from the code that owns the per-CPU data and the hardware.
+ */
 #ifndef TORII_TIMER_QUEUE_H
 #define TORII_TIMER_QUEUE_H
 

@@ -45,7 +45,8 @@ static void unlink_timer(struct timer_queue *q, struct timer *t)
         list_remove(&q->late, t);
 }
 
-/* What a callback arms for a time already past waits for the next run: otherwise it could keep this one going for ever. */
+/* What a callback arms for a time already past waits for the next run: otherwise it could keep this one going for ever.
+ */
 static void link_timer(struct timer_queue *q, struct timer *t)
 {
     list_insert(q->in_run && t->deadline <= q->run_now ? &q->late : &q->head, t);

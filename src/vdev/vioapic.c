@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The virtual IO-APICs: one for each of the machine's, pin for pin. Unmasking a redirection table entry binds the physical
- * line behind it with the trigger and polarity the entry says. Registers are those of the 82093AA data sheet (§3).
+ * The virtual IO-APICs: one for each of the machine's, pin for pin. Unmasking a redirection table entry binds the
+ * physical line behind it with the trigger and polarity the entry says. Registers are those of the 82093AA data sheet
+ * (§3).
  *
  * A level interrupt is masked at the physical pin when it fires (irq.h) and stays so until the guest's EOI has cleared
  * Remote IRR: the pin is open exactly when it is bound, the entry is not masked and no interrupt is in service.
@@ -48,10 +49,10 @@ struct vioapic_pin {
     struct vioapic_chip *chip;
     unsigned gsi;
     u64 rte;
-    bool line;        /* a virtual device drives it */
-    bool in_service;  /* a physical level interrupt fired; its pin is masked until the guest ends it */
-    bool bound;       /* the physical line is ours, programmed as `config` */
-    bool refused;     /* binding failed, and the log says so */
+    bool line;       /* a virtual device drives it */
+    bool in_service; /* a physical level interrupt fired; its pin is masked until the guest ends it */
+    bool bound;      /* the physical line is ours, programmed as `config` */
+    bool refused;    /* binding failed, and the log says so */
     struct gsi_config config;
 };
 
@@ -60,7 +61,7 @@ struct vioapic_chip {
     struct domain *d;
     gpa_t base;
     unsigned gsi_base, nr_pins;
-    u32 id;  /* as the register holds it: bits 31:24 */
+    u32 id; /* as the register holds it: bits 31:24 */
     u8 select;
     struct vioapic_pin pin[];
 };
@@ -88,7 +89,8 @@ static bool is_open(u64 rte)
 {
     unsigned delivery = RTE_DELIVERY(rte);
 
-    return !(rte & RTE_MASKED) && (delivery <= DELIVERY_LOWEST || delivery == DELIVERY_NMI || delivery == DELIVERY_INIT);
+    return !(rte & RTE_MASKED) &&
+           (delivery <= DELIVERY_LOWEST || delivery == DELIVERY_NMI || delivery == DELIVERY_INIT);
 }
 
 static unsigned send(const struct vioapic_pin *p, bool level)
@@ -105,8 +107,8 @@ static void deliver_edge(struct vioapic_pin *p)
 }
 
 /*
- * A level pin interrupts while it is asserted, not masked, and no earlier one awaits its EOI. Remote IRR is set first: the
- * target may end the interrupt on its CPU before vlapic_deliver returns here. If nobody accepts, the pin waits, its
+ * A level pin interrupts while it is asserted, not masked, and no earlier one awaits its EOI. Remote IRR is set first:
+ * the target may end the interrupt on its CPU before vlapic_deliver returns here. If nobody accepts, the pin waits, its
  * physical line masked, for the entry or a local APIC to change.
  */
 static void deliver_level(struct vioapic_pin *p)
@@ -284,8 +286,8 @@ static void route(struct vioapic_pin *p, u64 old)
 }
 
 /*
- * Going from level to edge forgets Remote IRR and with it the interrupt in service: what an OS does, mask and edge and back,
- * to end an interrupt of a pin without the EOI register that later versions have.
+ * Going from level to edge forgets Remote IRR and with it the interrupt in service: what an OS does, mask and edge and
+ * back, to end an interrupt of a pin without the EOI register that later versions have.
  */
 static void write_rte(struct vioapic_pin *p, u64 rte)
 {
@@ -445,7 +447,10 @@ static void dump_pin(const struct vioapic_pin *p)
              rte & RTE_LEVEL ? "level" : "edge", rte & RTE_ACTIVE_LOW ? "low" : "high",
              rte & RTE_MASKED ? " masked" : "", rte & RTE_REMOTE_IRR ? " remote-irr" : "",
              p->in_service ? " in-service" : "", p->line ? " line" : "",
-             p->bound ? " bound" : p->refused ? " refused" : "", p->config.cpu);
+             p->bound     ? " bound"
+             : p->refused ? " refused"
+                          : "",
+             p->config.cpu);
 }
 
 void vioapic_dump(const struct domain *d)

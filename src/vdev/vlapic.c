@@ -256,20 +256,20 @@ static int base_read(struct vcpu *v, u32 msr, u64 *val)
 
 /* --- registers --- */
 
-#define REG(n)      BIT(n)
-#define REGS8(n)    (0xffull << (n))
-#define REGS_LVT    (0x3full << APIC_LVT)
-#define REGS_COMMON                                                                                                    \
-    (REG(APIC_ID) | REG(APIC_VERSION) | REG(APIC_TPR) | REG(APIC_PPR) | REG(APIC_EOI) | REG(APIC_LDR) |                \
-     REG(APIC_SVR) | REGS8(APIC_ISR) | REGS8(APIC_TMR) | REGS8(APIC_IRR) | REG(APIC_ESR) | REG(APIC_ICR) | REGS_LVT |  \
+#define REG(n)   BIT(n)
+#define REGS8(n) (0xffull << (n))
+#define REGS_LVT (0x3full << APIC_LVT)
+#define REGS_COMMON                                                                                                   \
+    (REG(APIC_ID) | REG(APIC_VERSION) | REG(APIC_TPR) | REG(APIC_PPR) | REG(APIC_EOI) | REG(APIC_LDR) |               \
+     REG(APIC_SVR) | REGS8(APIC_ISR) | REGS8(APIC_TMR) | REGS8(APIC_IRR) | REG(APIC_ESR) | REG(APIC_ICR) | REGS_LVT | \
      REG(APIC_TICR) | REG(APIC_TCCR) | REG(APIC_DCR))
 
 /* Tables 11-1 and 11-6: the registers there are, and in x2APIC mode those WRMSR and RDMSR take. */
 static const u64 xapic_regs = REGS_COMMON | REG(APIC_APR) | REG(APIC_RRD) | REG(APIC_DFR) | REG(APIC_ICR_HIGH);
 static const u64 x2apic_readable = REGS_COMMON & ~REG(APIC_EOI);
-/* ICR is its own case: 64 bits. */
-static const u64 x2apic_writable = REG(APIC_TPR) | REG(APIC_EOI) | REG(APIC_SVR) | REG(APIC_ESR) | REGS_LVT |
-                                   REG(APIC_TICR) | REG(APIC_DCR) | REG(APIC_SELF_IPI);
+/* EOI and ICR are cases of their own. */
+static const u64 x2apic_writable =
+    REG(APIC_TPR) | REG(APIC_SVR) | REG(APIC_ESR) | REGS_LVT | REG(APIC_TICR) | REG(APIC_DCR) | REG(APIC_SELF_IPI);
 
 /* Figure 11-8. */
 static const u32 lvt_writable[LVT_COUNT] = {
@@ -298,12 +298,13 @@ static u32 x2apic_allowed(unsigned reg)
         return ~0u;
     case APIC_DCR:
         return DCR_WRITABLE;
-    default: /* EOI, ESR */
+    default: /* ESR */
         return 0;
     }
 }
 
-/* Arbitration priority, of P6 and earlier (§11.6.2.4 of their time): the task's class unless something higher is held. */
+/* Arbitration priority, of P6 and earlier (§11.6.2.4 of their time): the task's class unless something higher is held.
+ */
 static u32 arbitration_priority(const struct vlapic *l)
 {
     int irr = vlapic_highest(l->irr), isr = vlapic_highest(l->isr);
@@ -446,7 +447,7 @@ static int self_ipi_write(struct vlapic *l, u8 vector)
 }
 
 /* What is neither EOI nor ICR nor a good TPR. */
-static int msr_write_cold(struct vlapic *l, u32 msr, u64 val)
+static int __attribute__((noinline, cold)) msr_write_cold(struct vlapic *l, u32 msr, u64 val)
 {
     unsigned reg = msr - MSR_X2APIC;
 
@@ -517,8 +518,8 @@ static bool xapic_reg_exists(struct vlapic *l, unsigned reg)
 }
 
 /*
- * A register is the first four bytes of sixteen. Loads of another width or alignment see those bytes and zeroes after them;
- * the manual leaves them to the model.
+ * A register is the first four bytes of sixteen. Loads of another width or alignment see those bytes and zeroes after
+ * them; the manual leaves them to the model.
  */
 static u64 mmio_read(struct vlapic *l, unsigned offset)
 {

@@ -66,10 +66,10 @@ enum vlapic_lvt { LVT_TIMER, LVT_THERMAL, LVT_PMC, LVT_LINT0, LVT_LINT1, LVT_ERR
 #define LDR_WRITABLE 0xff000000u
 
 /* §11.5.1 */
-#define LVT_DELIVERY(lvt)  ((lvt) >> 8 & 7)
-#define LVT_STATUS         0x1000u  /* read-only */
-#define LVT_REMOTE_IRR     0x4000u  /* read-only */
-#define LVT_MASKED         0x10000u
+#define LVT_DELIVERY(lvt)   ((lvt) >> 8 & 7)
+#define LVT_STATUS          0x1000u /* read-only */
+#define LVT_REMOTE_IRR      0x4000u /* read-only */
+#define LVT_MASKED          0x10000u
 #define LVT_TIMER_MODE(lvt) ((lvt) >> 17 & 3)
 enum { TIMER_ONE_SHOT, TIMER_PERIODIC, TIMER_TSC_DEADLINE, TIMER_RESERVED };
 
@@ -134,10 +134,10 @@ struct vlapic {
     u64 tsc_deadline; /* guest TSC; 0 disarmed */
 };
 
-#define vlapic_invariant(cond)                                                                                         \
-    do {                                                                                                               \
-        if (TORII_DEBUG)                                                                                               \
-            assert(cond);                                                                                              \
+#define vlapic_invariant(cond) \
+    do {                       \
+        if (TORII_DEBUG)       \
+            assert(cond);      \
     } while (0)
 
 /* Highest bit of a 256-bit map, or -1. READ_ONCE: another CPU may be setting bits, or look at this one's. */

@@ -206,7 +206,7 @@ struct vcpu *vlapic_destination(struct domain *d, u32 id, bool logical)
 
 /* --- the interrupt command register (§11.6.1) --- */
 
-static void icr_write_cold(struct vlapic *l, u32 icr, u32 id, bool wide)
+static void __attribute__((noinline, cold)) icr_write_cold(struct vlapic *l, u32 icr, u32 id, bool wide)
 {
     struct domain *d = l->v->d;
     struct destination dest = {.id = id, .logical = icr & ICR_LOGICAL, .wide = wide};
@@ -217,8 +217,8 @@ static void icr_write_cold(struct vlapic *l, u32 icr, u32 id, bool wide)
     if (delivery == DELIVERY_INIT && (icr & (ICR_ASSERT | ICR_LEVEL_TRIGGERED)) == ICR_LEVEL_TRIGGERED)
         return;
     /* Table 11-3: INIT and STARTUP cannot be sent to oneself by shorthand; ExtINT is no message an APIC can send. */
-    if (delivery == DELIVERY_EXTINT || (delivery >= DELIVERY_INIT && shorthand != SHORTHAND_NONE &&
-                                        shorthand != SHORTHAND_OTHERS))
+    if (delivery == DELIVERY_EXTINT ||
+        (delivery >= DELIVERY_INIT && shorthand != SHORTHAND_NONE && shorthand != SHORTHAND_OTHERS))
         return;
     if (shorthand == SHORTHAND_SELF) {
         deliver_one(l, delivery == DELIVERY_LOWEST ? DELIVERY_FIXED : delivery, vector, false);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The local APIC timer (SDM vol. 3 §11.5.4). The count is never stored: it follows from when the initial count was loaded.
- * Periodic deadlines lie on the grid count_start + n * period, so lateness of one tick does not shift the next.
+ * The local APIC timer (SDM vol. 3 §11.5.4). The count is never stored: it follows from when the initial count was
+ * loaded. Periodic deadlines lie on the grid count_start + n * period, so lateness of one tick does not shift the next.
  */
 #include "vlapic.h"
 
@@ -43,8 +43,8 @@ static void disarm(struct vlapic *l)
 }
 
 /*
- * Arm for tsc_deadline, or return true if it has come. One ns later than the conversion says, because it rounds down and an
- * early interrupt would make the guest go back to sleep.
+ * Arm for tsc_deadline, or return true if it has come. One ns later than the conversion says, because it rounds down
+ * and an early interrupt would make the guest go back to sleep.
  */
 static bool tsc_deadline_arm(struct vlapic *l)
 {

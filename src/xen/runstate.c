@@ -17,66 +17,87 @@ static void write_area(struct vcpu *v, size_t at, const void *src, size_t bytes)
     area_write(v->runstate_page, v->runstate_offset, at, src, bytes);
 }
 
-/*
- * v->runstate in the layout the guest registered, with state_entry_time's update flag as `updating` says. Returns its size;
- * *entry is the offset of state_entry_time.
- */
-static size_t layout(const struct vcpu *v, bool updating, u8 image[sizeof(struct vcpu_runstate_info)], size_t *entry)
+/* rs in the layout the guest registered. Returns its size; *entry is the offset of state_entry_time. */
+static size_t layout(const struct vcpu *v, const struct vcpu_runstate_info *rs, u8 image[sizeof(*rs)], size_t *entry)
 {
-    struct vcpu_runstate_info rs = v->runstate;
     struct compat_vcpu_runstate_info narrow;
 
-    if (updating)
-        rs.state_entry_time |= XEN_RUNSTATE_UPDATE;
     if (!v->runstate_compat) {
-        memcpy(image, &rs, sizeof(rs));
+        memcpy(image, rs, sizeof(*rs));
         *entry = offsetof(struct vcpu_runstate_info, state_entry_time);
-        return sizeof(rs);
+        return sizeof(*rs);
     }
-    compat_runstate(&narrow, &rs);
+    compat_runstate(&narrow, rs);
     memcpy(image, &narrow, sizeof(narrow));
     *entry = offsetof(struct compat_vcpu_runstate_info, state_entry_time);
     return sizeof(narrow);
 }
 
-void runstate_publish(struct vcpu *v)
+/* The guest's copy becomes rs; flagged while it changes, if the guest asked for that. */
+static void publish(struct vcpu *v, const struct vcpu_runstate_info *rs)
 {
     bool flagged = v->d->vm_assist & BIT(VMASST_TYPE_runstate_update_flag);
-    u8 image[sizeof(struct vcpu_runstate_info)], last;
+    u8 image[sizeof(*rs)], last;
     size_t entry, size;
 
     if (!READ_ONCE(v->runstate_page[0]))
         return;
     guest_access_begin();
-    size = layout(v, flagged, image, &entry);
+    size = layout(v, rs, image, &entry);
+    last = image[entry + UPDATE_BYTE];
     if (flagged) {
-        last = image[entry + UPDATE_BYTE];
-        write_area(v, entry + UPDATE_BYTE, &last, 1);
+        image[entry + UPDATE_BYTE] |= UPDATE_FLAG;
+        write_area(v, entry + UPDATE_BYTE, &image[entry + UPDATE_BYTE], 1);
         __atomic_thread_fence(__ATOMIC_SEQ_CST);
     }
     write_area(v, 0, image, size);
     if (flagged) {
         __atomic_thread_fence(__ATOMIC_SEQ_CST);
-        last = image[entry + UPDATE_BYTE] & (u8)~UPDATE_FLAG;
         write_area(v, entry + UPDATE_BYTE, &last, 1);
     }
     guest_access_end();
 }
 
-/* The record itself is flagged while it changes, for runstate_read on another CPU. */
+/*
+ * The update flag in the record itself is its lock: a CPU that wakes v and v's own CPU may both be changing it. Returns
+ * state_entry_time without the flag.
+ */
+static u64 record_lock(struct vcpu *v)
+{
+    u64 entry = atomic_load(&v->runstate.state_entry_time) & ~XEN_RUNSTATE_UPDATE;
+
+    while (!atomic_cmpxchg(&v->runstate.state_entry_time, &entry, entry | XEN_RUNSTATE_UPDATE)) {
+        entry &= ~XEN_RUNSTATE_UPDATE;
+        cpu_relax();
+    }
+    return entry;
+}
+
+/* The guest's copy is written before the record is unlocked, so copies appear in order. */
+static void record_unlock(struct vcpu *v, u64 entry)
+{
+    struct vcpu_runstate_info rs = v->runstate;
+
+    rs.state_entry_time = entry;
+    publish(v, &rs);
+    atomic_store(&v->runstate.state_entry_time, entry);
+}
+
+void runstate_publish(struct vcpu *v)
+{
+    record_unlock(v, record_lock(v));
+}
+
 void runstate_change(struct vcpu *v, int state)
 {
-    struct vcpu_runstate_info *rs = &v->runstate;
-    u64 now = now_ns(), since = rs->state_entry_time;
+    u64 since = record_lock(v), now = now_ns();
 
     if (state == RUNSTATE_running)
         v->initialised = true;
-    atomic_store(&rs->state_entry_time, since | XEN_RUNSTATE_UPDATE);
     if (now > since)
-        rs->time[rs->state] += now - since;
-    rs->state = state;
-    atomic_store(&rs->state_entry_time, now);
-    runstate_publish(v);
+        v->runstate.time[v->runstate.state] += now - since;
+    v->runstate.state = state;
+    record_unlock(v, max(now, since));
 }
 
 void runstate_read(const struct vcpu *v, struct vcpu_runstate_info *rs)

@@ -14,6 +14,8 @@
 #include "pcpu_info.h"
 #include "vcpu_op.h"
 
+#define RFLAGS_FIXED 0x2u /* bit 1 is always set */
+
 /* An area is replaced only by the vCPU that uses it, or while nothing uses it. */
 static bool may_register(const struct hcall *c, const struct vcpu *v)
 {
@@ -173,40 +175,78 @@ static long vcpu_up(struct vcpu *v)
     return 0;
 }
 
-/* The one start state hvm_ops can make that the ABI's 32-bit context describes: protected mode, no paging, flat segments. */
-static bool is_flat_32bit(const struct vcpu_hvm_x86_32 *r)
-{
-    const u32 cr0_pe_et = 0x11;
+/* Packed attributes (APM vol. 2 §15.5.1), as both the ABI's context and struct hvm_segment have them. */
+#define AR_PRESENT  0x80u
+#define AR_S        0x10u /* code or data */
+#define AR_CODE     0x08u /* type bit 3 */
+#define AR_WRITABLE 0x02u /* of data */
+#define AR_LONG     0x200u
+#define AR_RESERVED 0xf000u
+#define AR_TSS_BUSY 0x03u /* type bits of both busy TSS forms */
 
-    return (r->cr0 & ~cr0_pe_et) == 0 && (r->cr0 & 1) && !r->cr3 && !r->cr4 && !r->efer && !r->cs_base && !r->ds_base &&
-           !r->ss_base && !r->es_base && r->cs_limit == UINT32_MAX && r->ds_limit == UINT32_MAX &&
-           r->ss_limit == UINT32_MAX && r->es_limit == UINT32_MAX;
+#define CR0_PE_ET 0x11u
+
+/* What VM entry demands of segments in unpaged protected mode; -XEN_EINVAL if they cannot be. */
+static int check_segments(const struct vcpu_hvm_x86_32 *r)
+{
+    const u32 code = AR_PRESENT | AR_S | AR_CODE, stack = AR_PRESENT | AR_S | AR_WRITABLE;
+
+    if ((r->cs_ar | r->ds_ar | r->ss_ar | r->es_ar | r->tr_ar) & AR_RESERVED)
+        return -XEN_EINVAL;
+    if ((r->cs_ar & (code | AR_LONG)) != code || (r->ss_ar & (stack | AR_CODE)) != stack)
+        return -XEN_EINVAL;
+    if ((r->tr_ar & (AR_PRESENT | AR_S | AR_TSS_BUSY)) != (AR_PRESENT | AR_TSS_BUSY))
+        return -XEN_EINVAL;
+    return 0;
 }
 
-static void load_32bit(struct vcpu *v, const struct vcpu_hvm_x86_32 *r)
+static void set_segment(struct hvm_segment *seg, u32 base, u32 limit, u16 ar)
 {
-    hvm->vcpu_set_pvh(v, r->eip, r->ebx);
-    v->regs.rax = r->eax;
-    v->regs.rcx = r->ecx;
-    v->regs.rdx = r->edx;
-    v->regs.rsp = r->esp;
-    v->regs.rbp = r->ebp;
-    v->regs.rsi = r->esi;
-    v->regs.rdi = r->edi;
+    *seg = (struct hvm_segment){.attr = ar, .limit = limit, .base = base};
 }
 
-/* Guests start their vCPUs with INIT and SIPI; of the contexts of this call only the flat one can be loaded. */
+/* Protected mode without paging is all that struct hvm_state can hold of the context. */
+static int make_state(struct hvm_state *s, const struct vcpu_hvm_x86_32 *r)
+{
+    if (!(r->cr0 & 1) || r->pad1)
+        return -XEN_EINVAL;
+    if ((r->cr0 & ~CR0_PE_ET) || r->cr4 || r->efer)
+        return -XEN_EOPNOTSUPP;
+    if (check_segments(r))
+        return -XEN_EINVAL;
+    hvm_state_pvh(s, r->eip, r->ebx);
+    s->regs.rax = r->eax;
+    s->regs.rcx = r->ecx;
+    s->regs.rdx = r->edx;
+    s->regs.rsp = r->esp;
+    s->regs.rbp = r->ebp;
+    s->regs.rsi = r->esi;
+    s->regs.rdi = r->edi;
+    s->regs.rflags = r->eflags | RFLAGS_FIXED;
+    set_segment(&s->seg[SEG_CS], r->cs_base, r->cs_limit, r->cs_ar);
+    set_segment(&s->seg[SEG_DS], r->ds_base, r->ds_limit, r->ds_ar);
+    set_segment(&s->seg[SEG_SS], r->ss_base, r->ss_limit, r->ss_ar);
+    set_segment(&s->seg[SEG_ES], r->es_base, r->es_limit, r->es_ar);
+    set_segment(&s->seg[SEG_TR], r->tr_base, r->tr_limit, r->tr_ar);
+    return 0;
+}
+
+/* Guests start their vCPUs with INIT and SIPI; contexts with paging, which none of them passes, are refused. */
 static long vcpu_initialise(const struct hcall *c, struct vcpu *v)
 {
     struct vcpu_hvm_context ctx;
-    long rc = 0;
+    struct hvm_state state;
+    long rc;
 
     if (hcall_read(c, &ctx, c->args[2], sizeof(ctx)))
         return -XEN_EFAULT;
     if (ctx.pad || ctx.mode > VCPU_HVM_MODE_64B)
         return -XEN_EINVAL;
-    if (ctx.mode != VCPU_HVM_MODE_32B || !is_flat_32bit(&ctx.cpu_regs.x86_32))
+    if (ctx.mode != VCPU_HVM_MODE_32B)
         return -XEN_EOPNOTSUPP;
+    rc = make_state(&state, &ctx.cpu_regs.x86_32);
+    if (rc)
+        return rc;
     spin_lock(&v->d->lock);
     if (v->initialised || vcpu_is_online(v))
         rc = -XEN_EEXIST;
@@ -214,7 +254,7 @@ static long vcpu_initialise(const struct hcall *c, struct vcpu *v)
         v->initialised = true;
     spin_unlock(&v->d->lock);
     if (!rc)
-        load_32bit(v, &ctx.cpu_regs.x86_32);
+        hvm->set_state(v, &state);
     return rc;
 }
 

@@ -59,4 +59,4 @@ def test_exit_statistics_at_the_end_of_dom0(boot):
     vm = boot(args="exit-stats", cmdline="torii.run=poweroff")
     assert vm.wait_exit(150) == "guest-shutdown"
     vm.expect(r"(?i)exit")
-    vm.never(r"torii: panic|PANIC")
+    vm.never(r"\*\*\* Torii panic")

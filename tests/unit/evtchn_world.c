@@ -140,6 +140,9 @@ void world_fire_timer(void)
 
 /* --- the world --- */
 
+/* Kept from one world to the next: a fuzzer makes many. */
+static u8 *ram[WORLD_DOMS];
+
 void world_start(void)
 {
     memset(world, 0, sizeof(world));
@@ -148,8 +151,9 @@ void world_start(void)
     for (unsigned i = 0; i < WORLD_DOMS; i++) {
         struct world_dom *w = &world[i];
 
-        w->ram = aligned_alloc(PAGE_SIZE, WORLD_RAM);
-        memset(w->ram, 0, WORLD_RAM);
+        if (!ram[i])
+            ram[i] = aligned_alloc(PAGE_SIZE, WORLD_RAM);
+        w->ram = memset(ram[i], 0, WORLD_RAM);
         w->d.id = i;
         w->d.privileged = i == 0;
         w->d.nr_vcpus = WORLD_VCPUS;
@@ -180,7 +184,6 @@ unsigned world_stop(void)
     for (unsigned i = 0; i < WORLD_DOMS; i++) {
         for (unsigned p = 0; p < WORLD_PAGES; p++)
             pins += world[i].pins[p];
-        free(world[i].ram);
         free(world[i].d.shared_info);
     }
     return pins;

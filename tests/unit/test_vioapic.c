@@ -15,11 +15,11 @@
 #define IO0 0xfec00000ul
 #define IO1 0xfec01000ul
 
-#define LOW      0x2000u
-#define LEVEL    0x8000u
-#define MASKED   0x10000u
-#define RIRR     0x4000u
-#define LOGICAL  0x800u
+#define LOW        0x2000u
+#define LEVEL      0x8000u
+#define MASKED     0x10000u
+#define RIRR       0x4000u
+#define LOGICAL    0x800u
 #define DELIVER(m) ((m) << 8)
 
 /* --- the machine's IO-APICs: a pin is bound, open, and a level one closes itself when it fires --- */

@@ -8,8 +8,8 @@
 
 #include "vdev_fakes.h"
 
-#define BASE VLAPIC_BASE
-#define GP   (-XEN_EINVAL)
+#define BASE        VLAPIC_BASE
+#define GP          (-XEN_EINVAL)
 #define REG_MMIO(r) (BASE + (r)*16)
 
 static int setup(void **state)
@@ -32,9 +32,14 @@ static void registers_have_their_reset_values(void **state)
         unsigned reg;
         u32 val;
     } reset[] = {
-        {APIC_ID, 2u << 24}, {APIC_VERSION, 0x00050014}, {APIC_TPR, 0}, {APIC_APR, 0}, {APIC_PPR, 0}, {APIC_EOI, 0},
-        {APIC_RRD, 0}, {APIC_LDR, 0}, {APIC_DFR, ~0u}, {APIC_SVR, 0xff}, {APIC_ESR, 0}, {APIC_ICR, 0},
-        {APIC_ICR_HIGH, 0}, {APIC_TICR, 0}, {APIC_TCCR, 0}, {APIC_DCR, 0},
+        {APIC_ID, 2u << 24}, {APIC_VERSION, 0x00050014},
+        {APIC_TPR, 0},       {APIC_APR, 0},
+        {APIC_PPR, 0},       {APIC_EOI, 0},
+        {APIC_RRD, 0},       {APIC_LDR, 0},
+        {APIC_DFR, ~0u},     {APIC_SVR, 0xff},
+        {APIC_ESR, 0},       {APIC_ICR, 0},
+        {APIC_ICR_HIGH, 0},  {APIC_TICR, 0},
+        {APIC_TCCR, 0},      {APIC_DCR, 0},
     };
 
     for (unsigned i = 0; i < ARRAY_SIZE(reset); i++)
@@ -191,9 +196,15 @@ static void xapic_registers_keep_their_writable_bits_only(void **state)
         unsigned reg;
         u32 ones, zeroes;
     } r[] = {
-        {APIC_ID, 1u << 24, 1u << 24}, {APIC_VERSION, 0x50014, 0x50014}, {APIC_TPR, 0xff, 0},
-        {APIC_LDR, 0xff000000, 0}, {APIC_DFR, ~0u, 0x0fffffff}, {APIC_SVR, 0x1ff, 0x000}, {APIC_ICR_HIGH, 0xff000000, 0},
-        {APIC_TICR, ~0u, 0}, {APIC_DCR, 0xb, 0},
+        {APIC_ID, 1u << 24, 1u << 24},
+        {APIC_VERSION, 0x50014, 0x50014},
+        {APIC_TPR, 0xff, 0},
+        {APIC_LDR, 0xff000000, 0},
+        {APIC_DFR, ~0u, 0x0fffffff},
+        {APIC_SVR, 0x1ff, 0x000},
+        {APIC_ICR_HIGH, 0xff000000, 0},
+        {APIC_TICR, ~0u, 0},
+        {APIC_DCR, 0xb, 0},
     };
     static const u32 lvt[LVT_COUNT] = {0x700ff, 0x107ff, 0x107ff, 0x1a7ff, 0x1a7ff, 0x100ff};
 
@@ -218,14 +229,30 @@ static void x2apic_reserved_bits_are_gp(void **state)
         unsigned reg;
         u64 good, bad;
     } r[] = {
-        {APIC_TPR, 0xff, 0x100}, {APIC_EOI, 0, 1}, {APIC_SVR, 0x1ff, 0x200}, {APIC_SVR, 0x100, 0x1000},
-        {APIC_ESR, 0, 1}, {APIC_LVT + LVT_TIMER, 0x710ff, 0x100}, {APIC_LVT + LVT_TIMER, 0, 0x80000},
-        {APIC_LVT + LVT_THERMAL, 0x117ff, 0x2000}, {APIC_LVT + LVT_PMC, 0x117ff, 0x20000},
-        {APIC_LVT + LVT_LINT0, 0x1f7ff, 0x800}, {APIC_LVT + LVT_LINT1, 0x1f7ff, 0x20000},
-        {APIC_LVT + LVT_ERROR, 0x110ff, 0x400}, {APIC_TICR, ~0u, BIT(32)}, {APIC_DCR, 0xb, 4}, {APIC_DCR, 0, 0x10},
-        {APIC_SELF_IPI, 0x40, 0x140}, {APIC_ICR, 0x40000 | 0x30, 0x1000}, {APIC_ICR, 0x40030, 0x2000},
-        {APIC_ICR, 0x40030, 0x10000}, {APIC_ICR, 0x40030, 0x100000}, {APIC_TPR, 0, BIT(32)}, {APIC_EOI, 0, BIT(40)},
-        {APIC_DCR, 0, BIT(63)}, {APIC_SVR, 0x1ff, BIT(33)},
+        {APIC_TPR, 0xff, 0x100},
+        {APIC_EOI, 0, 1},
+        {APIC_SVR, 0x1ff, 0x200},
+        {APIC_SVR, 0x100, 0x1000},
+        {APIC_ESR, 0, 1},
+        {APIC_LVT + LVT_TIMER, 0x710ff, 0x100},
+        {APIC_LVT + LVT_TIMER, 0, 0x80000},
+        {APIC_LVT + LVT_THERMAL, 0x117ff, 0x2000},
+        {APIC_LVT + LVT_PMC, 0x117ff, 0x20000},
+        {APIC_LVT + LVT_LINT0, 0x1f7ff, 0x800},
+        {APIC_LVT + LVT_LINT1, 0x1f7ff, 0x20000},
+        {APIC_LVT + LVT_ERROR, 0x110ff, 0x400},
+        {APIC_TICR, ~0u, BIT(32)},
+        {APIC_DCR, 0xb, 4},
+        {APIC_DCR, 0, 0x10},
+        {APIC_SELF_IPI, 0x40, 0x140},
+        {APIC_ICR, 0x40000 | 0x30, 0x1000},
+        {APIC_ICR, 0x40030, 0x2000},
+        {APIC_ICR, 0x40030, 0x10000},
+        {APIC_ICR, 0x40030, 0x100000},
+        {APIC_TPR, 0, BIT(32)},
+        {APIC_EOI, 0, BIT(40)},
+        {APIC_DCR, 0, BIT(63)},
+        {APIC_SVR, 0x1ff, BIT(33)},
     };
 
     env_x2apic(1);

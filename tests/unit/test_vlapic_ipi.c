@@ -8,13 +8,13 @@
 
 #include "vdev_fakes.h"
 
-#define N         36
-#define LOGICAL   ICR_LOGICAL
-#define SELF      (1u << 18)
-#define ALL       (2u << 18)
-#define OTHERS    (3u << 18)
-#define MODE(m)   ((m) << 8)
-#define VECTOR    0x71
+#define N       36
+#define LOGICAL ICR_LOGICAL
+#define SELF    (1u << 18)
+#define ALL     (2u << 18)
+#define OTHERS  (3u << 18)
+#define MODE(m) ((m) << 8)
+#define VECTOR  0x71
 
 static int setup(void **state)
 {

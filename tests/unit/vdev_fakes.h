@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A domain with local APICs, a clock that moves when told, and a record of what the interrupt controllers ask others to do. */
+/* A domain with local APICs, a clock that moves when told, and a record of what the interrupt controllers ask others to
+ * do. */
 #ifndef TORII_TESTS_VDEV_FAKES_H
 #define TORII_TESTS_VDEV_FAKES_H
 
@@ -28,7 +29,7 @@ extern u8 env_eoi_vector;
 
 /* The clock, and the TSC that runs 5 ticks in 2 ns. */
 extern u64 env_now, env_programmed, env_tsc_offset;
-#define ENV_TSC(ns) ((ns) * 5 / 2)
+#define ENV_TSC(ns) ((ns)*5 / 2)
 
 /* `n` vCPUs with local APICs in power-up state, vCPU 0 online. Registers the handlers. */
 void env_init(unsigned n);

@@ -221,7 +221,7 @@ class VM:
 
     def shell(self, timeout=BOOT, quiet=True):
         """To the prompt of Dom0's shell; `quiet` keeps kernel messages off the line from here on."""
-        self.expect(r"torii-dom0: shell", timeout, fatal=r"Kernel panic|torii: panic|PANIC")
+        self.expect(r"torii-dom0: shell", timeout, fatal=r"Kernel panic|\*\*\* Torii panic")
         self.expect(re.escape(PROMPT), 30)
         if quiet:
             self.run("dmesg -n 1; stty cols 500")

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The machine as a whole: start, stop, delays, and who owns which page. */
+#ifndef TORII_MACHINE_H
+#define TORII_MACHINE_H
+
+#include <torii/types.h>
+
+/* Restart or power off at once, by whatever road works; never returns. Interrupts disabled. */
+void noreturn_fn machine_reset(void);
+void noreturn_fn machine_power_off(void);
+/* Stop for good, console flushed. */
+void noreturn_fn machine_halt(void);
+
+void machine_delay_ms(unsigned ms);
+
+/* From now on console output is unlocked, polled and synchronous: the machine is going down. */
+void console_force(void);
+/* Everything written so far has left the UART. */
+void console_flush(void);
+void nmi_all_but_self(void);
+
+/* True for pages Dom0 must never reach by identity: Torii's own memory, interrupt controllers, ECAM, IOMMUs. */
+bool machine_page_is_protected(mfn_t mfn);
+/* True if the page is RAM by the firmware's map. */
+bool machine_page_is_ram(mfn_t mfn);
+
+#endif

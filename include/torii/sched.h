@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Running vCPUs; what other rooms may do to one is in domain.h. */
+#ifndef TORII_SCHED_H
+#define TORII_SCHED_H
+
+#include <torii/types.h>
+
+struct vcpu;
+struct pcpu;
+
+/* v belongs to this CPU's list from now on. Before v first runs. */
+void sched_assign(struct vcpu *v, struct pcpu *c);
+/* The rest of a CPU's life. */
+void noreturn_fn sched_loop(void);
+
+/* src/domain/run.c: enter the guest again and again until v must give up the CPU. */
+void vcpu_run(struct vcpu *v);
+/* src/domain/exit.c: do what the guest asked for. True if what may be injected can have changed. */
+struct hvm_exit;
+bool vcpu_handle_exit(struct vcpu *v, struct hvm_exit *exit);
+
+/* src/domain/fpu.c: the register state that stays in the hardware across exits. */
+int fpu_init_vcpu(struct vcpu *v);
+void fpu_save(struct vcpu *v);
+void fpu_load(struct vcpu *v);
+
+#endif

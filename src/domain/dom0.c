@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The control domain: its memory is the machine's, its devices are the machine's. */
+#include <torii/acpi_build.h>
+#include <torii/alloc.h>
+#include <torii/boot_info.h>
+#include <torii/cmdline.h>
+#include <torii/console_init.h>
+#include <torii/dom0.h>
+#include <torii/dom0_layout.h>
+#include <torii/domain.h>
+#include <torii/e820.h>
+#include <torii/errno.h>
+#include <torii/evtchn.h>
+#include <torii/hvm.h>
+#include <torii/iomap.h>
+#include <torii/lib.h>
+#include <torii/log.h>
+#include <torii/machine.h>
+#include <torii/mm.h>
+#include <torii/percpu.h>
+#include <torii/screen.h>
+#include <torii/stage2.h>
+#include <torii/uart.h>
+#include <torii/vpci.h>
+
+#define UART_PORTS 8
+
+static struct dom0_memmap memmap;
+
+bool machine_page_is_ram(mfn_t mfn)
+{
+    return e820_covers(&boot_info.e820, mfn << PAGE_SHIFT, (mfn + 1) << PAGE_SHIFT, E820_RAM);
+}
+
+static unsigned dom0_vcpus(void)
+{
+    char value[16];
+    unsigned long n = pcpu_nr;
+
+    if (cmdline_get(boot_info.cmdline, "dom0_max_vcpus", value, sizeof(value)))
+        n = strtoul(value, NULL, 0);
+    if (n < 1 || n > MAX_VCPUS) {
+        log_warn("dom0_max_vcpus=%s: not between 1 and %u, ignored\n", value, MAX_VCPUS);
+        n = pcpu_nr;
+    }
+    return (unsigned)n;
+}
+
+static int build_memmap(unsigned nr_vcpus, struct refusal *why)
+{
+    struct paddr_range torii = {torii_region.start, torii_region.size};
+    u64 host = e820_bytes(&boot_info.e820, E820_RAM) - torii_region.size, bytes = host;
+    unsigned pages = (unsigned)(ALIGN_UP(acpi_build_size(nr_vcpus), PAGE_SIZE) >> PAGE_SHIFT);
+    char value[64];
+
+    if (cmdline_get(boot_info.cmdline, "dom0_mem", value, sizeof(value)) && !parse_dom0_mem(value, host, &bytes))
+        log_warn("dom0_mem=%s: not understood, Dom0 gets all memory\n", value);
+    return dom0_memmap_build(&boot_info.e820, &torii, 1, bytes, pages, &memmap, why);
+}
+
+/* RAM that is neither Dom0's nor Torii's home is free. */
+static void release_rest(void)
+{
+    for (unsigned i = 0; i < memmap.map.nr; i++) {
+        const struct e820_entry *e = &memmap.map.entry[i];
+        paddr_t start = e->addr, end = e->addr + e->size, home_end = torii_region.start + torii_region.size;
+
+        if (e->type != E820_UNUSABLE)
+            continue;
+        for (paddr_t pa = ALIGN_UP(start, PAGE_SIZE); pa + PAGE_SIZE <= end; pa += PAGE_SIZE) {
+            if (pa >= torii_region.start && pa < home_end)
+                pa = home_end;
+            if (pa + PAGE_SIZE <= end && machine_page_is_ram(pa >> PAGE_SHIFT))
+                frame_release(pa >> PAGE_SHIFT);
+        }
+    }
+}
+
+static int map_range(struct domain *d, u64 start, u64 end, enum s2_type type)
+{
+    gfn_t gfn = start >> PAGE_SHIFT;
+
+    return s2_map(d, gfn, gfn, (ALIGN_UP(end, PAGE_SIZE) >> PAGE_SHIFT) - gfn, type, S2_RWX);
+}
+
+static void unmap_handled(void *ctx, gpa_t first, gpa_t last)
+{
+    s2_unmap(ctx, first >> PAGE_SHIFT, (last >> PAGE_SHIFT) - (first >> PAGE_SHIFT) + 1);
+}
+
+/*
+ * Everything by identity: RAM, firmware's areas, the first megabyte with its ROMs and its video memory. What handlers
+ * stand for is taken out again. Device memory beyond that comes with its BAR, or at first touch.
+ */
+static int map_memory(struct domain *d)
+{
+    int rc = map_range(d, 0, 0x100000, S2_MMIO);
+
+    for (unsigned i = 0; !rc && i < memmap.map.nr; i++) {
+        const struct e820_entry *e = &memmap.map.entry[i];
+        bool ram = e->type == E820_RAM || (e->addr <= memmap.acpi_start && memmap.acpi_start < e->addr + e->size);
+
+        if (e->type == E820_UNUSABLE)
+            continue;
+        rc = map_range(d, ALIGN_DOWN(e->addr, PAGE_SIZE), e->addr + e->size, ram ? S2_RAM : S2_MMIO);
+        if (e->type == E820_RAM)
+            d->nr_pages += e->size >> PAGE_SHIFT;
+    }
+    mmio_for_each(d, unmap_handled, d);
+    d->max_pages = d->nr_pages;
+    return rc;
+}
+
+static void deny_uart(struct domain *d)
+{
+    const struct uart *u = console_uart();
+
+    if (u && u->port && pio_register(d, u->port, u->port + UART_PORTS - 1, pio_deny, NULL))
+        log_warn("serial port %#x: ports are handled by something else already\n", u->port);
+}
+
+static void dom0_input_ready(void)
+{
+    evtchn_raise_global_virq(dom0, VIRQ_CONSOLE);
+}
+
+/* Built beside their place, which may hold a boot module until Dom0 has been loaded. */
+static int build_tables(struct domain *d, void **tables, struct acpi_built *built)
+{
+    size_t size = ALIGN_UP(acpi_build_size(d->nr_vcpus), PAGE_SIZE);
+
+    *tables = xzalloc(size);
+    return *tables ? acpi_build(*tables, size, memmap.acpi_start, d->nr_vcpus, built) : -XEN_ENOMEM;
+}
+
+static void log_dom0(const struct domain *d)
+{
+    u64 pages[3], tables;
+
+    s2_count((struct domain *)d, pages, &tables);
+    log_info("Torii uses %lu of its %lu KiB\n", (torii_region.size - (frames_free_count() << PAGE_SHIFT)) >> 10,
+             torii_region.size >> 10);
+    log_info("Dom0: %u vCPU%s, %lu MiB; stage 2: %lu x 1 GiB, %lu x 2 MiB, %lu x 4 KiB, %lu tables\n", d->nr_vcpus,
+             d->nr_vcpus > 1 ? "s" : "", d->nr_pages >> 8, pages[2], pages[1], pages[0], tables);
+}
+
+int dom0_build(struct refusal *why)
+{
+    unsigned nr_vcpus = dom0_vcpus();
+    struct acpi_built built;
+    struct hvm_state state;
+    u32 entry, start_info;
+    struct domain *d;
+    void *tables;
+    int rc;
+
+    if (!boot_info.nr_modules)
+        return refuse(why, -XEN_ENOENT, "no Dom0 kernel: the first boot module must be one");
+    rc = build_memmap(nr_vcpus, why);
+    if (rc)
+        return rc;
+    rc = domain_create(0, nr_vcpus, &d);
+    if (rc)
+        return refuse(why, rc, "Dom0: cannot be created (error %d)", rc);
+    dom0 = d;
+    deny_uart(d);
+    d->e820_nr = memmap.map.nr;
+    d->e820 = memmap.map.entry;
+    rc = map_memory(d);
+    if (!rc)
+        rc = hvm->domain_init(d);
+    if (!rc)
+        rc = vpci_domain_add_devices(d);
+    if (rc)
+        return refuse(why, rc, "Dom0: no memory for its page tables and devices (error %d)", rc);
+    rc = build_tables(d, &tables, &built);
+    if (rc)
+        return refuse(why, rc, "Dom0: its ACPI tables cannot be built (error %d)", rc);
+    rc = dom0_load(&memmap, built.rsdp, &entry, &start_info, why);
+    if (rc)
+        return rc;
+    memcpy(paddr_to_virt(memmap.acpi_start), tables, built.bytes);
+    xfree(tables);
+    log_dom0(d);
+    release_rest();
+    console_input_ready = dom0_input_ready;
+    screen_release();
+    hvm_state_pvh(&state, entry, start_info);
+    hvm->set_state(d->vcpu[0], &state);
+    d->vcpu[0]->initialised = true;
+    vcpu_start(d->vcpu[0]);
+    return 0;
+}

@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What each exit asks for, through the tables of iomap.h. */
+#include <torii/atomic.h>
+#include <torii/cpu.h>
+#include <torii/emulate.h>
+#include <torii/guest.h>
+#include <torii/errno.h>
+#include <torii/evtchn.h>
+#include <torii/hvm.h>
+#include <torii/hvm_policy.h>
+#include <torii/hypercall.h>
+#include <torii/iomap.h>
+#include <torii/log.h>
+#include <torii/machine.h>
+#include <torii/sched.h>
+#include <torii/stage2.h>
+#include <torii/traps.h>
+#include <torii/vlapic.h>
+
+static void exit_cpuid(struct vcpu *v, const struct hvm_exit *exit)
+{
+    u32 leaf = (u32)v->regs.rax, subleaf = (u32)v->regs.rcx;
+    struct cpuid_regs r;
+
+    if (!xen_cpuid(v, leaf, subleaf, &r))
+        hvm_cpuid(v, leaf, subleaf, &r);
+    v->regs.rax = r.eax;
+    v->regs.rbx = r.ebx;
+    v->regs.rcx = r.ecx;
+    v->regs.rdx = r.edx;
+    hvm->skip_insn(v, exit);
+}
+
+static bool exit_hypercall(struct vcpu *v, const struct hvm_exit *exit)
+{
+    struct hvm_control c;
+    struct hvm_segment cs;
+
+    hvm->get_control(v, &c);
+    hvm->get_segment(v, SEG_CS, &cs);
+    if (!hypercall(v, c.efer & EFER_LMA && cs.attr & BIT(9), hvm->cpl(v)))
+        hvm->skip_insn(v, exit);
+    return false;
+}
+
+/* True for the registers of the local APIC, whose writes change what can be injected. */
+static bool msr_is_apic(u32 msr)
+{
+    return msr - MSR_X2APIC < 0x100 || msr == MSR_APIC_BASE;
+}
+
+static bool exit_msr(struct vcpu *v, const struct hvm_exit *exit)
+{
+    u32 msr = (u32)v->regs.rcx;
+    bool write = exit->reason == EXIT_MSR_WRITE;
+    u64 val;
+    int rc;
+
+    if (write) {
+        val = (u32)v->regs.rax | v->regs.rdx << 32;
+        if (likely(msr - MSR_X2APIC < 0x100))
+            rc = vlapic_msr_write(v, msr, val);
+        else
+            rc = hvm_msr_access_write(v, msr, val);
+    } else {
+        rc = hvm_msr_access_read(v, msr, &val);
+        if (!rc) {
+            v->regs.rax = (u32)val;
+            v->regs.rdx = val >> 32;
+        }
+    }
+    if (rc) {
+        log_debug("d%uv%u: %s of MSR %#x%s refused at %#lx\n", v->d->id, v->id, write ? "write" : "read", msr,
+                  write ? "" : ", which is not there,", v->regs.rip);
+        inject_gp(v);
+    } else {
+        hvm->skip_insn(v, exit);
+    }
+    return write && msr_is_apic(msr);
+}
+
+static bool exit_io(struct vcpu *v, const struct hvm_exit *exit)
+{
+    static const u64 keep[5] = {0, ~0xffull, ~0xffffull, 0, 0};
+    u32 val = (u32)v->regs.rax;
+
+    if (exit->io.string) {
+        int rc = emulate_pio_string(v, exit->io.port, exit->io.bytes, exit->io.in, exit->io.rep,
+                                    exit->io.addr_bytes * 8, exit->io.seg);
+
+        if (rc == -XEN_EOPNOTSUPP)
+            inject_ud(v);
+        return true;
+    }
+    if (!exit->io.in && exit->io.bytes < 4)
+        val &= (1u << exit->io.bytes * 8) - 1;
+    pio_access(v, exit->io.port, exit->io.bytes, !exit->io.in, &val);
+    if (exit->io.in)
+        v->regs.rax = (v->regs.rax & keep[exit->io.bytes]) | (exit->io.bytes < 4 ? val & ~(u32)keep[exit->io.bytes] : val);
+    hvm->skip_insn(v, exit);
+    return false;
+}
+
+static bool exit_hlt(struct vcpu *v, const struct hvm_exit *exit)
+{
+    hvm->skip_insn(v, exit);
+    if (vlapic_nmi_pending(v))
+        return true;
+    if (!(v->regs.rflags & RFLAGS_IF)) {
+        /* Nothing but INIT, SIPI or an NMI could end this: the processor is switched off. */
+        vcpu_offline(v);
+        domain_vcpu_halted(v);
+        return false;
+    }
+    if (evtchn_callback_vector(v) < 0 && vlapic_pending_vector(v) < 0)
+        vcpu_block(v);
+    return true;
+}
+
+/*
+ * A page nobody handles and nobody is denied: device memory that no static table described. Map the largest aligned piece
+ * around it that holds neither RAM, nor a page of Torii's, nor one with a handler, nor anything mapped: once, with a line.
+ */
+static bool fault_in(struct vcpu *v, gpa_t gpa)
+{
+    static const u64 sizes[] = {SIZE_2M, PAGE_SIZE};
+
+    for (unsigned i = 0; i < ARRAY_SIZE(sizes); i++) {
+        gpa_t start = ALIGN_DOWN(gpa, sizes[i]);
+
+        if (!domain_may_fault_in(v->d, start, sizes[i]))
+            continue;
+        if (s2_map(v->d, start >> PAGE_SHIFT, start >> PAGE_SHIFT, sizes[i] >> PAGE_SHIFT, S2_FIXUP, S2_RWX))
+            return false;
+        log_debug("d%u: device memory mapped at first touch: %#lx-%#lx\n", v->d->id, start, start + sizes[i] - 1);
+        return true;
+    }
+    return false;
+}
+
+static bool exit_mmio(struct vcpu *v, struct hvm_exit *exit)
+{
+    gpa_t gpa = exit->mmio.gpa;
+    struct mmio_range range;
+    unsigned access = 0;
+    enum s2_type type;
+    int rc;
+
+    type = s2_lookup(v->d, gpa >> PAGE_SHIFT, NULL, &access);
+    if (type != S2_NONE && (!exit->mmio.write || access & S2_WRITE))
+        return false; /* another CPU mapped it meanwhile */
+    if (type == S2_NONE && !mmio_find(v->d, gpa, &range) && fault_in(v, gpa)) {
+        exit->reason = EXIT_FAULT_IN;
+        return false;
+    }
+    if (exit->mmio.exec) {
+        domain_crash(v, "instruction fetch from %#lx, where there is no memory\n", gpa);
+        return false;
+    }
+    rc = emulate_mmio(v, gpa, exit->mmio.write, exit->mmio.bytes, exit->mmio.nr_bytes);
+    if (rc == -XEN_EOPNOTSUPP) {
+        u8 b[15] = {0};
+
+        guest_fetch(v, b);
+        log_warn("d%uv%u: cannot emulate the access to %#lx at %#lx: %02x %02x %02x %02x %02x %02x\n", v->d->id, v->id,
+                 gpa, v->regs.rip, b[0], b[1], b[2], b[3], b[4], b[5]);
+        inject_ud(v);
+    }
+    return true;
+}
+
+static void exit_other(struct vcpu *v, const struct hvm_exit *exit)
+{
+    /* Instructions of virtualisation itself, MONITOR and MWAIT: not offered, so they do not exist. */
+    log_debug("d%uv%u: exit code %#lx at %#lx: #UD\n", v->d->id, v->id, exit->code, v->regs.rip);
+    if (exit->code > 0x8000000000000000ul)
+        domain_crash(v, "the processor refuses the guest's state (exit code %#lx)\n", exit->code);
+    else
+        inject_ud(v);
+}
+
+bool vcpu_handle_exit(struct vcpu *v, struct hvm_exit *exit)
+{
+    switch (exit->reason) {
+    case EXIT_INTERRUPT:
+        irq_window();
+        return false;
+    case EXIT_HYPERCALL:
+        return exit_hypercall(v, exit);
+    case EXIT_MSR_READ:
+    case EXIT_MSR_WRITE:
+        return exit_msr(v, exit);
+    case EXIT_MMIO:
+        return exit_mmio(v, exit);
+    case EXIT_IO:
+        return exit_io(v, exit);
+    case EXIT_HLT:
+        return exit_hlt(v, exit);
+    case EXIT_CPUID:
+        exit_cpuid(v, exit);
+        return false;
+    case EXIT_WINDOW:
+        return true;
+    case EXIT_NMI:
+        nmi_forward();
+        return true;
+    case EXIT_SHUTDOWN:
+        domain_triple_fault(v);
+        return false;
+    default:
+        exit_other(v, exit);
+        return true;
+    }
+}

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The vCPU loop: prepare events, enter, handle the exit. */
+#include <torii/atomic.h>
+#include <torii/cpu.h>
+#include <torii/evtchn.h>
+#include <torii/hvm.h>
+#include <torii/percpu.h>
+#include <torii/sched.h>
+#include <torii/trace.h>
+#include <torii/vlapic.h>
+
+/* TPR can hide an interrupt that nothing else does: ask for an exit when it drops. */
+static void tpr_window(struct vcpu *v)
+{
+    int hidden = vlapic_highest_irr(v);
+
+    hvm->irq_window(v, hidden >= 0, hidden >= 0 ? (u8)(hidden >> 4) : 0);
+}
+
+/*
+ * Choose what the guest gets at its next entry: NMI before interrupts, the CALLBACK_IRQ upcall before the LAPIC's. What
+ * cannot be taken yet, or comes second, asks for a window.
+ */
+static void prepare_events(struct vcpu *v)
+{
+    int vector;
+
+    if (vlapic_nmi_pending(v)) {
+        if (!hvm->can_accept_nmi(v)) {
+            hvm->nmi_window(v);
+            return;
+        }
+        if (vlapic_take_nmi(v))
+            hvm->inject(v, HVM_EVENT_NMI, EXC_NMI);
+    }
+    vector = evtchn_callback_vector(v);
+    if (vector >= 0) {
+        if (!hvm->can_accept_irq(v)) {
+            hvm->irq_window(v, true, 0xf);
+            return;
+        }
+        hvm->inject(v, HVM_EVENT_INTERRUPT, (u8)vector);
+    }
+    vector = vlapic_pending_vector(v);
+    if (vector < 0) {
+        tpr_window(v);
+    } else if (hvm->can_accept_irq(v)) {
+        vlapic_accept(v, (u8)vector);
+        hvm->inject(v, HVM_EVENT_INTERRUPT, (u8)vector);
+        hvm->irq_window(v, false, 0);
+    } else {
+        hvm->irq_window(v, true, (u8)(vector >> 4));
+    }
+}
+
+static void start_up(struct vcpu *v)
+{
+    struct hvm_state state;
+    u8 vector;
+
+    switch (vlapic_take_startup(v, &vector)) {
+    case STARTUP_INIT:
+        vcpu_offline(v);
+        break;
+    case STARTUP_SIPI:
+        hvm_state_sipi(&state, vector);
+        hvm->set_state(v, &state);
+        atomic_store(&v->state, VCPU_RUNNABLE);
+        break;
+    case STARTUP_NONE:
+        break;
+    }
+}
+
+/* Requests other CPUs, or the last exit, left for this point. */
+static bool handle_todo(struct vcpu *v)
+{
+    u64 todo = atomic_xchg(&v->todo, 0);
+
+    if (todo & TODO_FLUSH)
+        hvm->flush_tlb(v);
+    if (todo & TODO_RESET)
+        start_up(v);
+    if (todo & TODO_YIELD)
+        atomic_store(&v->cpu->resched, true);
+    return todo & (TODO_EVENTS | TODO_RESET);
+}
+
+static void record(struct pcpu *c, const struct vcpu *v, const struct hvm_exit *exit, u64 tsc)
+{
+    struct trace_entry *t = &c->trace[c->trace_next++ % TRACE_ENTRIES];
+
+    t->tsc = tsc;
+    t->rip = v->regs.rip;
+    t->reason = exit->reason;
+    t->vcpu = (u16)v->id;
+    t->domain = v->d->id;
+    t->info = exit->reason == EXIT_MMIO       ? exit->mmio.gpa
+              : exit->reason == EXIT_IO       ? exit->io.port
+              : exit->reason == EXIT_OTHER    ? exit->code
+              : exit->reason <= EXIT_CPUID || exit->reason == EXIT_HYPERCALL ? v->regs.rax
+                                                                             : v->regs.rcx;
+}
+
+void vcpu_run(struct vcpu *v)
+{
+    struct pcpu *c = v->cpu;
+    bool events = true;
+    u64 left = 0;
+    struct hvm_exit exit = {.reason = EXIT_OTHER};
+
+    for (;;) {
+        struct exit_stat *stat;
+        u8 cr8;
+
+        /* Published before the requests are read: who adds one later sees it and sends an interrupt. */
+        atomic_store(&v->running, true);
+        if (atomic_load(&v->todo))
+            events |= handle_todo(v);
+        if (unlikely(v->state != VCPU_RUNNABLE || READ_ONCE(v->paused) || READ_ONCE(c->resched))) {
+            atomic_store(&v->running, false);
+            if (events)
+                atomic_or(&v->todo, TODO_EVENTS);
+            return;
+        }
+        if (events) {
+            hvm->set_cr8(v, vlapic_get_cr8(v));
+            prepare_events(v);
+            events = false;
+        }
+        if (left) {
+            stat = &v->exits[exit.reason];
+            stat->count++;
+            stat->cycles += rdtsc() - left;
+        }
+        hvm->run(v, &exit);
+        left = rdtsc();
+        record(c, v, &exit, left);
+        cr8 = hvm->get_cr8(v);
+        if (unlikely(cr8 != vlapic_get_cr8(v))) {
+            vlapic_set_cr8(v, cr8);
+            events = true;
+        }
+        events |= vcpu_handle_exit(v, &exit);
+    }
+}

@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The scheduler: each physical CPU has a list of the vCPUs that run on it and goes round those that can, ten milliseconds
+ * each. A vCPU's state word alone says whether it can run, so waking one takes no lock.
+ */
+#include <torii/atomic.h>
+#include <torii/cpu.h>
+#include <torii/hvm.h>
+#include <torii/irq.h>
+#include <torii/hypercall.h>
+#include <torii/log.h>
+#include <torii/percpu.h>
+#include <torii/sched.h>
+#include <torii/timer_queue.h>
+#include <torii/traps.h>
+#include <torii/vlapic.h>
+
+#define SLICE_NS 10000000ull
+
+struct vcpu *current_vcpu(void)
+{
+    return this_cpu()->current;
+}
+
+unsigned vcpu_cpu(const struct vcpu *v)
+{
+    return v->cpu->id;
+}
+
+static bool can_run(const struct vcpu *v)
+{
+    return READ_ONCE(v->state) == VCPU_RUNNABLE && !READ_ONCE(v->paused);
+}
+
+/* Make v's CPU look at its list again. */
+static void poke(struct vcpu *v)
+{
+    struct pcpu *c = v->cpu;
+
+    atomic_store(&c->resched, true);
+    if (c != this_cpu())
+        cpu_kick(c->id);
+}
+
+void vcpu_kick(struct vcpu *v, u64 todo)
+{
+    u32 blocked = VCPU_BLOCKED;
+
+    atomic_or(&v->todo, todo);
+    if (atomic_cmpxchg(&v->state, &blocked, VCPU_RUNNABLE)) {
+        runstate_change(v, RUNSTATE_runnable);
+        poke(v);
+    } else if (v->cpu != this_cpu() && atomic_load(&v->running)) {
+        cpu_kick(v->cpu->id);
+    }
+}
+
+void vcpu_block(struct vcpu *v)
+{
+    u32 blocked = VCPU_BLOCKED;
+
+    atomic_store(&v->state, VCPU_BLOCKED);
+    /* Whoever sets a todo bit looks at the state afterwards; we look at the bits after setting the state. */
+    if (atomic_load(&v->todo))
+        atomic_cmpxchg(&v->state, &blocked, VCPU_RUNNABLE);
+}
+
+void vcpu_offline(struct vcpu *v)
+{
+    atomic_store(&v->state, VCPU_OFFLINE);
+}
+
+void vcpu_start(struct vcpu *v)
+{
+    atomic_store(&v->state, VCPU_RUNNABLE);
+    poke(v);
+}
+
+/* On return v is not in guest mode, unless it is the caller's own vCPU, which stops at the end of its exit. */
+void vcpu_pause(struct vcpu *v)
+{
+    atomic_add(&v->paused, 1);
+    if (v == current_vcpu())
+        return;
+    poke(v);
+    while (atomic_load(&v->running))
+        cpu_relax();
+}
+
+void vcpu_unpause(struct vcpu *v)
+{
+    if (atomic_add(&v->paused, -1) == 1)
+        poke(v);
+}
+
+bool vcpu_is_online(const struct vcpu *v)
+{
+    return READ_ONCE(v->state) != VCPU_OFFLINE;
+}
+
+void sched_assign(struct vcpu *v, struct pcpu *c)
+{
+    v->cpu = c;
+    spin_lock(&c->run_lock);
+    v->run_next = NULL;
+    if (c->run_tail)
+        c->run_tail->run_next = v;
+    else
+        c->run_head = v;
+    c->run_tail = v;
+    c->nr_vcpus++;
+    spin_unlock(&c->run_lock);
+}
+
+/* The next vCPU after the one that ran last, in a circle. */
+static struct vcpu *choose(struct pcpu *c)
+{
+    struct vcpu *start = c->loaded && c->loaded->run_next ? c->loaded->run_next : c->run_head, *v = start;
+
+    if (!v)
+        return NULL;
+    do {
+        if (can_run(v))
+            return v;
+        v = v->run_next ? v->run_next : c->run_head;
+    } while (v != start);
+    return NULL;
+}
+
+static void slice_over(struct timer *t)
+{
+    struct pcpu *c = container_of(t, struct pcpu, slice);
+
+    atomic_store(&c->resched, true);
+}
+
+static void switch_to(struct pcpu *c, struct vcpu *v)
+{
+    if (c->loaded == v)
+        return;
+    if (c->loaded) {
+        hvm->vcpu_unload(c->loaded);
+        fpu_save(c->loaded);
+    }
+    fpu_load(v);
+    hvm->vcpu_load(v);
+    c->loaded = v;
+}
+
+/*
+ * An NMI that reached Torii is the machine's, so it is Dom0's. It may have come in the middle of anything: the handler only
+ * notes it, and this is called where it is safe to act.
+ */
+static bool nmi_noted;
+
+void nmi_received(void)
+{
+    atomic_store(&nmi_noted, true);
+}
+
+void nmi_forward(void)
+{
+    if (atomic_load(&nmi_noted) && atomic_xchg(&nmi_noted, false) && dom0)
+        vlapic_set_nmi(dom0->vcpu[0]);
+}
+
+static void idle(struct pcpu *c)
+{
+    u64 start = now_ns();
+
+    atomic_store(&c->idle, true);
+    if (!atomic_load(&c->resched))
+        irq_wait();
+    atomic_store(&c->idle, false);
+    c->idle_ns += now_ns() - start;
+}
+
+void sched_loop(void)
+{
+    struct pcpu *c = this_cpu();
+
+    c->slice.fn = slice_over;
+    for (;;) {
+        struct vcpu *v;
+
+        nmi_forward();
+        atomic_store(&c->resched, false);
+        v = choose(c);
+        if (!v) {
+            idle(c);
+            continue;
+        }
+        switch_to(c, v);
+        if (c->nr_vcpus > 1)
+            timer_start(&c->slice, now_ns() + SLICE_NS);
+        runstate_change(v, RUNSTATE_running);
+        c->current = v;
+        vcpu_run(v);
+        c->current = NULL;
+        runstate_change(v, !vcpu_is_online(v)          ? RUNSTATE_offline
+                           : v->state == VCPU_BLOCKED ? RUNSTATE_blocked
+                                                      : RUNSTATE_runnable);
+    }
+}

@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The MSRs that are not the hardware's own: what Torii needs for itself, what would hurt it, what must be virtual. The rest
+ * goes to the CPU, so that Dom0 finds the machine it runs on. AMD APM vol. 2 appendix A, SDM vol. 4.
+ */
+#include <torii/alloc.h>
+#include <torii/cpu.h>
+#include <torii/errno.h>
+#include <torii/hvm.h>
+#include <torii/hvm_policy.h>
+#include <torii/iomap.h>
+#include <torii/lib.h>
+#include <torii/log.h>
+
+#define MSR_PLATFORM_INFO     0xce
+#define MSR_UCODE_WRITE       0x79
+#define MSR_UCODE_REV         0x8b
+#define MSR_FEATURE_CONTROL   0x3a
+#define MSR_MISC_ENABLE       0x1a0
+#define MSR_MTRR_PHYS_FIRST   0x200
+#define MSR_MTRR_PHYS_LAST    0x20f
+#define MSR_MTRR_FIX64K       0x250
+#define MSR_MTRR_FIX16K_FIRST 0x258
+#define MSR_MTRR_FIX16K_LAST  0x259
+#define MSR_MTRR_FIX4K_FIRST  0x268
+#define MSR_MTRR_FIX4K_LAST   0x26f
+#define MSR_VMX_FIRST         0x480
+#define MSR_VMX_LAST          0x491
+#define MSR_AMD_SYSCFG        0xc0010010
+#define MSR_AMD_HWCR          0xc0010015
+#define MSR_AMD_IORR_FIRST    0xc0010016
+#define MSR_AMD_TOP_MEM2      0xc001001d
+#define MSR_AMD_NB_CFG        0xc001001f
+#define MSR_AMD_PATCH_LOADER  0xc0010020
+#define MSR_AMD_INT_PENDING   0xc0010055
+#define MSR_AMD_MMIO_CONF     0xc0010058
+#define MSR_AMD_SMM_FIRST     0xc0010111
+#define MSR_AMD_SMM_LAST      0xc0010113
+#define MSR_AMD_SVM_FIRST     0xc0010114
+#define MSR_AMD_SVM_LAST      0xc0010118
+#define MSR_AMD_SEV_ES_FIRST  0xc0010130
+#define MSR_AMD_SEV_LAST      0xc0010131
+#define MSR_AMD_DE_CFG        0xc0011029
+
+#define FEATURE_CONTROL_LOCKED BIT(0)
+
+/* A domain's MTRRs: a copy of the machine's that it may rewrite; memory types follow the machine's. */
+struct mtrrs {
+    u64 cap, def, phys[MSR_MTRR_PHYS_LAST - MSR_MTRR_PHYS_FIRST + 1];
+    u64 fix[1 + 2 + 8];
+};
+
+static u64 *mtrr_slot(struct mtrrs *m, u32 msr)
+{
+    if (msr == MSR_MTRR_DEF)
+        return &m->def;
+    if (msr == MSR_MTRR_FIX64K)
+        return &m->fix[0];
+    if (msr >= MSR_MTRR_FIX16K_FIRST && msr <= MSR_MTRR_FIX16K_LAST)
+        return &m->fix[1 + msr - MSR_MTRR_FIX16K_FIRST];
+    if (msr >= MSR_MTRR_FIX4K_FIRST && msr <= MSR_MTRR_FIX4K_LAST)
+        return &m->fix[3 + msr - MSR_MTRR_FIX4K_FIRST];
+    if (msr >= MSR_MTRR_PHYS_FIRST && msr < MSR_MTRR_PHYS_FIRST + 2 * (m->cap & 0xff) && msr <= MSR_MTRR_PHYS_LAST)
+        return &m->phys[msr - MSR_MTRR_PHYS_FIRST];
+    return NULL;
+}
+
+static int mtrr_read(struct vcpu *v, u32 msr, u64 *val)
+{
+    u64 *slot = mtrr_slot(v->d->mtrrs, msr);
+
+    if (!slot)
+        return -XEN_EINVAL;
+    *val = *slot;
+    return 0;
+}
+
+static bool memory_type_ok(u8 type)
+{
+    return type <= 6 && type != 2 && type != 3;
+}
+
+static int mtrr_write(struct vcpu *v, u32 msr, u64 val)
+{
+    u64 *slot = mtrr_slot(v->d->mtrrs, msr);
+
+    if (!slot)
+        return -XEN_EINVAL;
+    if (msr == MSR_MTRR_DEF) {
+        if (val & ~0xcffull || !memory_type_ok((u8)val))
+            return -XEN_EINVAL;
+    } else if (msr >= MSR_MTRR_FIX64K) {
+        for (unsigned i = 0; i < 64; i += 8)
+            if (!memory_type_ok((u8)(val >> i)))
+                return -XEN_EINVAL;
+    } else if (!(msr & 1) && !memory_type_ok((u8)val)) {
+        return -XEN_EINVAL;
+    }
+    *slot = val;
+    return 0;
+}
+
+static int mtrr_cap_read(struct vcpu *v, u32 msr, u64 *val)
+{
+    (void)msr;
+    *val = v->d->mtrrs->cap;
+    return 0;
+}
+
+/* All vCPUs of a domain share one set, as all CPUs of a machine must agree. */
+static int mtrr_init(struct domain *d)
+{
+    struct mtrrs *m = xzalloc(sizeof(*m));
+
+    if (!m)
+        return -XEN_ENOMEM;
+    if (!rdmsr_safe(MSR_MTRR_CAP, &m->cap))
+        m->cap = 0;
+    m->cap = (m->cap & ~0xffull) | min(m->cap & 0xff, 8ull);
+    for (u32 msr = MSR_MTRR_PHYS_FIRST; msr <= MSR_MTRR_DEF; msr++) {
+        u64 *slot = mtrr_slot(m, msr);
+
+        if (slot && m->cap && !rdmsr_safe(msr, slot))
+            *slot = 0;
+    }
+    d->mtrrs = m;
+    return 0;
+}
+
+/* Writing the TSC moves this vCPU's offset only. */
+static int tsc_write(struct vcpu *v, u32 msr, u64 val)
+{
+    (void)msr;
+    v->tsc_adjust += val - (rdtsc() + hvm->get_tsc_offset(v));
+    hvm->set_tsc_offset(v, val - rdtsc());
+    return 0;
+}
+
+static int tsc_adjust_read(struct vcpu *v, u32 msr, u64 *val)
+{
+    (void)msr;
+    *val = v->tsc_adjust;
+    return 0;
+}
+
+static int tsc_adjust_write(struct vcpu *v, u32 msr, u64 val)
+{
+    (void)msr;
+    hvm->set_tsc_offset(v, hvm->get_tsc_offset(v) + val - v->tsc_adjust);
+    v->tsc_adjust = val;
+    return 0;
+}
+
+static int control_block_read(struct vcpu *v, u32 msr, u64 *val)
+{
+    return hvm->msr_read(v, msr, val);
+}
+
+static int control_block_write(struct vcpu *v, u32 msr, u64 val)
+{
+    return hvm->msr_write(v, msr, val);
+}
+
+static int feature_control_read(struct vcpu *v, u32 msr, u64 *val)
+{
+    (void)v, (void)msr;
+    *val = FEATURE_CONTROL_LOCKED;
+    return 0;
+}
+
+struct msr_policy {
+    u32 first, last;
+    msr_read_fn *read; /* NULL: hardware */
+    msr_write_fn *write;
+    const char *why;
+};
+
+static const struct msr_policy common_policy[] = {
+    {MSR_TSC, MSR_TSC, NULL, tsc_write, "reads take the offset in hardware"},
+    {MSR_TSC_ADJUST, MSR_TSC_ADJUST, tsc_adjust_read, tsc_adjust_write, "virtual"},
+    {MSR_MTRR_CAP, MSR_MTRR_CAP, mtrr_cap_read, msr_write_gp, "copy of the machine's"},
+    {MSR_MTRR_PHYS_FIRST, MSR_MTRR_PHYS_LAST, mtrr_read, mtrr_write, "copy of the machine's"},
+    {MSR_MTRR_FIX64K, MSR_MTRR_FIX64K, mtrr_read, mtrr_write, "copy of the machine's"},
+    {MSR_MTRR_FIX16K_FIRST, MSR_MTRR_FIX16K_LAST, mtrr_read, mtrr_write, "copy of the machine's"},
+    {MSR_MTRR_FIX4K_FIRST, MSR_MTRR_FIX4K_LAST, mtrr_read, mtrr_write, "copy of the machine's"},
+    {MSR_MTRR_DEF, MSR_MTRR_DEF, mtrr_read, mtrr_write, "copy of the machine's"},
+    {MSR_PAT, MSR_PAT, control_block_read, control_block_write, "in the control block"},
+    {MSR_EFER, MSR_EFER, control_block_read, control_block_write, "in the control block; SVME is Torii's"},
+    {MSR_UCODE_WRITE, MSR_UCODE_WRITE, msr_read_gp, msr_write_drop, "microcode is the firmware's and Torii's"},
+    {MSR_UCODE_REV, MSR_UCODE_REV, NULL, msr_write_drop, "written with 0 before it is read"},
+};
+
+static const struct msr_policy intel_policy[] = {
+    {MSR_FEATURE_CONTROL, MSR_FEATURE_CONTROL, feature_control_read, msr_write_gp, "VMX is not nested"},
+    {MSR_MISC_ENABLE, MSR_MISC_ENABLE, NULL, msr_write_drop, "shared with Torii"},
+    {MSR_VMX_FIRST, MSR_VMX_LAST, msr_read_gp, msr_write_gp, "VMX is not nested"},
+};
+
+static const struct msr_policy amd_policy[] = {
+    {MSR_AMD_SYSCFG, MSR_AMD_SYSCFG, NULL, msr_write_drop, "memory map of the machine"},
+    {MSR_AMD_HWCR, MSR_AMD_HWCR, NULL, msr_write_drop, "shared with Torii"},
+    {MSR_AMD_IORR_FIRST, MSR_AMD_TOP_MEM2, NULL, msr_write_drop, "memory map of the machine"},
+    {MSR_AMD_NB_CFG, MSR_AMD_NB_CFG, NULL, msr_write_drop, "Linux reads and writes it unguarded"},
+    {MSR_AMD_PATCH_LOADER, MSR_AMD_PATCH_LOADER, msr_read_gp, msr_write_drop, "microcode"},
+    {MSR_AMD_INT_PENDING, MSR_AMD_INT_PENDING, msr_read_zero, msr_write_drop, "C1E is Torii's idle's"},
+    {MSR_AMD_MMIO_CONF, MSR_AMD_MMIO_CONF, NULL, msr_write_drop, "ECAM is trapped where it stands"},
+    {MSR_AMD_SMM_FIRST, MSR_AMD_SMM_LAST, NULL, msr_write_gp, "SMM is the firmware's"},
+    {MSR_AMD_SVM_FIRST, MSR_AMD_SVM_LAST, msr_read_zero, msr_write_drop, "SVM is not nested"},
+    {MSR_AMD_SEV_ES_FIRST, MSR_AMD_SEV_LAST, msr_read_gp, msr_write_gp, "SEV is not offered"},
+    {MSR_AMD_DE_CFG, MSR_AMD_DE_CFG, NULL, msr_write_drop, "LFENCE is serialising for Torii too"},
+};
+
+static int register_policy(struct domain *d, const struct msr_policy *p, unsigned n)
+{
+    for (; n; n--, p++) {
+        int rc = msr_register(d, p->first, p->last, p->read, p->write);
+
+        if (rc)
+            return rc;
+    }
+    return 0;
+}
+
+int hvm_msr_register(struct domain *d)
+{
+    int rc = mtrr_init(d);
+
+    if (!rc)
+        rc = register_policy(d, common_policy, ARRAY_SIZE(common_policy));
+    if (!rc && hvm_vendor_is_amd())
+        rc = register_policy(d, amd_policy, ARRAY_SIZE(amd_policy));
+    else if (!rc)
+        rc = register_policy(d, intel_policy, ARRAY_SIZE(intel_policy));
+    return rc;
+}
+
+int hvm_msr_access_read(struct vcpu *v, u32 msr, u64 *val)
+{
+    const struct msr_range *r = msr_find(v->d, msr);
+
+    if (r && r->read)
+        return r->read(v, msr, val);
+    return rdmsr_safe(msr, val) ? 0 : -XEN_EINVAL;
+}
+
+int hvm_msr_access_write(struct vcpu *v, u32 msr, u64 val)
+{
+    const struct msr_range *r = msr_find(v->d, msr);
+
+    if (r && r->write)
+        return r->write(v, msr, val);
+    return wrmsr_safe(msr, val) ? 0 : -XEN_EINVAL;
+}

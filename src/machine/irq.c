@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Vectors and who gets them. Every CPU has its own table of device vectors: a handler pointer and its argument, written
+ * before the source is unmasked and read by the interrupt without a lock.
+ */
+#include <torii/alloc.h>
+#include <torii/atomic.h>
+#include <torii/errno.h>
+#include <torii/ioapic.h>
+#include <torii/irq.h>
+#include <torii/lapic.h>
+#include <torii/log.h>
+#include <torii/machine.h>
+#include <torii/percpu.h>
+#include <torii/timer_queue.h>
+#include <torii/traps.h>
+
+#include "irq_internal.h"
+
+#define NR_VECTORS 256
+
+struct vector {
+    irq_fn *fn;
+    void *ctx;
+    bool used;
+    u64 retired; /* system time it was given back at, ns; 0: never used */
+};
+
+/* Far longer than any exit handler keeps interrupts disabled. */
+#define RETIRE_NS 1000000000ull
+
+static struct vector *vectors[MAX_CPUS];
+/* Which vectors and MSI handles are in use. */
+static spinlock_t irq_lock = SPINLOCK(LOCK_IRQ);
+
+int irq_cpu_init(unsigned cpu)
+{
+    vectors[cpu] = xzalloc(NR_VECTORS * sizeof(struct vector));
+    return vectors[cpu] ? 0 : -XEN_ENOMEM;
+}
+
+static bool vector_is_free(const struct vector *v, u64 now)
+{
+    return !v->used && (!v->retired || now - v->retired > RETIRE_NS);
+}
+
+int vector_alloc(unsigned cpu, unsigned count, irq_fn *fn, void *ctx, size_t stride)
+{
+    struct vector *t = cpu < MAX_CPUS ? vectors[cpu] : NULL;
+    u64 now = now_ns();
+    int first = -XEN_ENOSPC;
+
+    if (!t)
+        return -XEN_EINVAL;
+    spin_lock(&irq_lock);
+    for (unsigned v = ALIGN_UP(VECTOR_DEVICE_FIRST, count); v + count - 1 <= VECTOR_DEVICE_LAST; v += count) {
+        unsigned i;
+
+        for (i = 0; i < count && vector_is_free(&t[v + i], now); i++)
+            ;
+        if (i < count)
+            continue;
+        for (i = 0; i < count; i++) {
+            t[v + i].used = true;
+            t[v + i].ctx = (char *)ctx + i * stride;
+            atomic_store(&t[v + i].fn, fn);
+        }
+        first = (int)v;
+        break;
+    }
+    spin_unlock(&irq_lock);
+    return first;
+}
+
+void vector_retire(unsigned cpu, unsigned first, unsigned count, bool deliver)
+{
+    u64 now = now_ns();
+
+    spin_lock(&irq_lock);
+    for (unsigned i = first; i < first + count; i++) {
+        struct vector *v = &vectors[cpu][i];
+
+        if (!deliver)
+            atomic_store(&v->fn, NULL);
+        v->retired = now;
+        v->used = false;
+    }
+    spin_unlock(&irq_lock);
+}
+
+void irq_dispatch(unsigned vector)
+{
+    struct pcpu *c = this_cpu();
+    struct vector *t;
+    irq_fn *fn;
+
+    switch (vector) {
+    case VECTOR_TIMER:
+        lapic_eoi();
+        timer_queue_run();
+        return;
+    case VECTOR_KICK:
+        lapic_eoi();
+        return;
+    case VECTOR_SPURIOUS:
+        return;
+    case VECTOR_ERROR:
+        lapic_write(LAPIC_ESR, 0);
+        log_warn("CPU %u: local APIC error %#x\n", c->id, lapic_read(LAPIC_ESR));
+        lapic_eoi();
+        return;
+    }
+    t = &vectors[c->id][vector];
+    fn = atomic_load(&t->fn);
+    if (fn)
+        fn(t->ctx);
+    else
+        log_debug("CPU %u: interrupt vector %#x has no handler\n", c->id, vector);
+    lapic_eoi();
+}
+
+void cpu_kick(unsigned cpu)
+{
+    if (cpu != this_cpu()->id)
+        lapic_send(pcpus[cpu]->apic_id, ICR_FIXED | ICR_ASSERT | VECTOR_KICK);
+}
+
+void nmi_all_but_self(void)
+{
+    if (pcpu_nr > 1)
+        lapic_send(0, ICR_NMI | ICR_ASSERT | ICR_ALL_BUT_SELF);
+}
+
+/* --- MSI: a handle belongs to one device, whose lock its owner holds --- */
+
+#define MSI_MAX 1024
+
+struct msi {
+    bool used, moving;
+    u8 count;
+    u8 vector, old_vector;
+    unsigned cpu, old_cpu;
+    irq_fn *fn;
+    void *ctx;
+    size_t stride;
+};
+static struct msi msis[MSI_MAX];
+
+/* SDM vol. 3 §11.11: physical destination, fixed, edge. */
+static void msi_compose(const struct msi *m, struct msi_message *msg)
+{
+    msg->address = 0xfee00000u | (u64)(pcpus[m->cpu]->apic_id & 0xff) << 12;
+    msg->data = m->vector;
+}
+
+static struct msi *msi_get(int handle)
+{
+    assert(handle >= 0 && handle < MSI_MAX && msis[handle].used);
+    return &msis[handle];
+}
+
+static int msi_handle_claim(void)
+{
+    int handle = -XEN_ENOSPC;
+
+    spin_lock(&irq_lock);
+    for (int i = 0; i < MSI_MAX && handle < 0; i++)
+        if (!msis[i].used) {
+            msis[i] = (struct msi){.used = true};
+            handle = i;
+        }
+    spin_unlock(&irq_lock);
+    return handle;
+}
+
+int msi_alloc(unsigned count, unsigned cpu, irq_fn *fn, void *ctx_base, size_t ctx_stride, struct msi_message *msg)
+{
+    int handle, vector;
+
+    if (!count || count > 32 || count & (count - 1))
+        return -XEN_EINVAL;
+    handle = msi_handle_claim();
+    if (handle < 0)
+        return handle;
+    vector = vector_alloc(cpu, count, fn, ctx_base, ctx_stride);
+    if (vector < 0) {
+        atomic_store(&msis[handle].used, false);
+        return vector;
+    }
+    msis[handle] = (struct msi){.used = true,
+                                .count = (u8)count,
+                                .vector = (u8)vector,
+                                .cpu = cpu,
+                                .fn = fn,
+                                .ctx = ctx_base,
+                                .stride = ctx_stride};
+    msi_compose(&msis[handle], msg);
+    return handle;
+}
+
+int msi_move(int handle, unsigned cpu, struct msi_message *msg)
+{
+    struct msi *m = msi_get(handle);
+    int vector;
+
+    if (m->moving)
+        msi_move_done(handle);
+    if (cpu != m->cpu) {
+        vector = vector_alloc(cpu, m->count, m->fn, m->ctx, m->stride);
+        if (vector < 0)
+            return vector;
+        m->moving = true;
+        m->old_vector = m->vector;
+        m->old_cpu = m->cpu;
+        m->vector = (u8)vector;
+        m->cpu = cpu;
+    }
+    msi_compose(m, msg);
+    return 0;
+}
+
+void msi_move_done(int handle)
+{
+    struct msi *m = msi_get(handle);
+
+    if (m->moving)
+        vector_retire(m->old_cpu, m->old_vector, m->count, true);
+    m->moving = false;
+}
+
+void msi_free(int handle)
+{
+    struct msi *m = msi_get(handle);
+
+    msi_move_done(handle);
+    vector_retire(m->cpu, m->vector, m->count, false);
+    atomic_store(&m->used, false);
+}

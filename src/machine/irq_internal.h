@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Shared by irq.c and ioapic.c. */
+#ifndef MACHINE_IRQ_INTERNAL_H
+#define MACHINE_IRQ_INTERNAL_H
+
+#include <torii/irq.h>
+#include <torii/lock.h>
+
+/* `count` contiguous free vectors aligned to count on `cpu`: the first, or -XEN_ENOSPC. Vector i calls fn(ctx + i * stride). */
+int vector_alloc(unsigned cpu, unsigned count, irq_fn *fn, void *ctx, size_t stride);
+/*
+ * Give vectors back whose source has been turned away. An interrupt sent before that may still be on its way: with `deliver` it
+ * still reaches the handler, and the vectors are not used again for a second.
+ */
+void vector_retire(unsigned cpu, unsigned first, unsigned count, bool deliver);
+
+#endif

@@ -23,7 +23,7 @@ enum lock_class {
     LOCK_IRQ,     /* vectors and MSI handles */
     LOCK_IOAPIC,  /* a physical IO-APIC's register window */
     LOCK_STAGE2,  /* a domain's stage-2 tables */
-    LOCK_GUEST,   /* a domain's I/O map, or its table of pinned pages; nothing nests inside */
+    LOCK_GUEST,   /* a domain's I/O map, or its table of pinned pages; only the allocators nest inside */
     LOCK_PTAB,    /* Torii's own page tables */
     LOCK_FRAMES,  /* the frame allocator */
     LOCK_HEAP,    /* the small-object allocator */

@@ -157,20 +157,23 @@ int copy_to_gpa(struct domain *d, gpa_t gpa, const void *src, size_t bytes)
 
 /* --- pins --- */
 
-#define PINS_ORDER 3
-#define PINS_MAX   (((PAGE_SIZE << PINS_ORDER) - 16) / sizeof(struct pin))
+#define PINS_ORDER   2
+#define PINS_BUCKETS (((PAGE_SIZE << PINS_ORDER) - 16) / (2 * sizeof(struct pin *)))
 
 struct pin {
     gfn_t gfn;
     mfn_t mfn;
     u32 count;
+    struct pin *next_gfn, *next_mfn; /* in their buckets */
 };
 
-/* Unsorted: a few dozen entries, looked at when guests register areas or give memory back. */
+/*
+ * Each granted page in use by another domain is pinned, so there may be as many as a domain has pages: two hash tables
+ * of the same entries, by what guest_page_is_pinned and guest_page_put know.
+ */
 struct guest_pins {
     spinlock_t lock;
-    unsigned nr;
-    struct pin pin[];
+    struct pin *by_gfn[PINS_BUCKETS], *by_mfn[PINS_BUCKETS];
 };
 
 /* The domain's table, made at the first pin; NULL without memory. */
@@ -178,6 +181,7 @@ static struct guest_pins *pins_of(struct domain *d)
 {
     struct guest_pins *pins = atomic_load(&d->pins), *fresh;
 
+    _Static_assert(sizeof(struct guest_pins) <= PAGE_SIZE << PINS_ORDER, "the table fits its frames");
     if (pins)
         return pins;
     fresh = frames_alloc(PINS_ORDER);
@@ -190,41 +194,68 @@ static struct guest_pins *pins_of(struct domain *d)
     return pins;
 }
 
+static struct pin *pin_find(const struct guest_pins *pins, gfn_t gfn)
+{
+    struct pin *p = pins->by_gfn[gfn % PINS_BUCKETS];
+
+    while (p && p->gfn != gfn)
+        p = p->next_gfn;
+    return p;
+}
+
+static bool pin_insert(struct guest_pins *pins, gfn_t gfn, mfn_t mfn)
+{
+    struct pin **gfn_head = &pins->by_gfn[gfn % PINS_BUCKETS], **mfn_head = &pins->by_mfn[mfn % PINS_BUCKETS];
+    struct pin *p = xzalloc(sizeof(*p));
+
+    if (!p)
+        return false;
+    *p = (struct pin){gfn, mfn, 1, *gfn_head, *mfn_head};
+    *gfn_head = *mfn_head = p;
+    return true;
+}
+
+/* False without memory, or while a frame that was at gfn before is still in use. */
 static bool pin_add(struct guest_pins *pins, gfn_t gfn, mfn_t mfn)
 {
-    unsigned i;
-    bool added = true;
+    struct pin *p;
+    bool added;
 
     spin_lock(&pins->lock);
-    for (i = 0; i < pins->nr; i++)
-        if (pins->pin[i].gfn == gfn && pins->pin[i].mfn == mfn)
-            break;
-    if (i < pins->nr)
-        pins->pin[i].count++;
-    else if (pins->nr < PINS_MAX)
-        pins->pin[pins->nr++] = (struct pin){gfn, mfn, 1};
-    else
-        added = false;
+    p = pin_find(pins, gfn);
+    added = p ? p->mfn == mfn && p->count < UINT32_MAX : pin_insert(pins, gfn, mfn);
+    if (p && added)
+        p->count++;
     spin_unlock(&pins->lock);
     return added;
 }
 
+static void pin_remove(struct guest_pins *pins, struct pin *p)
+{
+    struct pin **link = &pins->by_gfn[p->gfn % PINS_BUCKETS];
+
+    while (*link != p)
+        link = &(*link)->next_gfn;
+    *link = p->next_gfn;
+    link = &pins->by_mfn[p->mfn % PINS_BUCKETS];
+    while (*link != p)
+        link = &(*link)->next_mfn;
+    *link = p->next_mfn;
+    xfree(p);
+}
+
+/* False if it is not pinned. */
 static bool pin_drop(struct guest_pins *pins, mfn_t mfn)
 {
-    unsigned i;
+    struct pin *p;
 
     spin_lock(&pins->lock);
-    for (i = 0; i < pins->nr; i++)
-        if (pins->pin[i].mfn == mfn)
-            break;
-    if (i == pins->nr) {
-        spin_unlock(&pins->lock);
-        return false;
-    }
-    if (--pins->pin[i].count == 0)
-        pins->pin[i] = pins->pin[--pins->nr];
+    for (p = pins->by_mfn[mfn % PINS_BUCKETS]; p && p->mfn != mfn;)
+        p = p->next_mfn;
+    if (p && --p->count == 0)
+        pin_remove(pins, p);
     spin_unlock(&pins->lock);
-    return true;
+    return p;
 }
 
 /*
@@ -258,14 +289,12 @@ void guest_page_put(struct domain *d, void *page)
 bool guest_page_is_pinned(struct domain *d, gfn_t gfn)
 {
     struct guest_pins *pins = atomic_load(&d->pins);
-    bool found = false;
-    unsigned i;
+    bool found;
 
     if (!pins)
         return false;
     spin_lock(&pins->lock);
-    for (i = 0; i < pins->nr && !found; i++)
-        found = pins->pin[i].gfn == gfn;
+    found = pin_find(pins, gfn);
     spin_unlock(&pins->lock);
     return found;
 }
@@ -273,7 +302,15 @@ bool guest_page_is_pinned(struct domain *d, gfn_t gfn)
 void guest_pins_free(struct domain *d)
 {
     struct guest_pins *pins = atomic_xchg(&d->pins, NULL);
+    struct pin *p, *next;
+    unsigned i;
 
-    if (pins)
-        frames_free(pins, PINS_ORDER);
+    if (!pins)
+        return;
+    for (i = 0; i < PINS_BUCKETS; i++)
+        for (p = pins->by_gfn[i]; p; p = next) {
+            next = p->next_gfn;
+            xfree(p);
+        }
+    frames_free(pins, PINS_ORDER);
 }

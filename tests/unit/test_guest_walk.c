@@ -31,6 +31,7 @@ static int long_mode(void **state)
 static int clean(void **state)
 {
     guest_pins_free(&fake_domain);
+    assert_int_equal(fake_allocs_live, 0);
     assert_int_equal(fake_locks_held, 0);
     return 0;
 }
@@ -466,24 +467,29 @@ static void only_writable_ram_can_be_pinned(void **state)
     assert_false(guest_page_is_pinned(&fake_domain, 5));
 }
 
-static void the_pin_table_has_an_end_and_survives_it(void **state)
+static void every_page_can_be_pinned_and_let_go_in_any_order(void **state)
 {
-    unsigned nr = 0, gfn;
+    unsigned i;
 
-    while (nr < FAKE_PAGES && guest_page_get(&fake_domain, nr))
-        nr++;
-    assert_in_range(nr, 1000, FAKE_PAGES - 1);
-    for (gfn = 0; gfn < FAKE_PAGES; gfn++)
-        assert_int_equal(guest_page_is_pinned(&fake_domain, gfn), gfn < nr);
-    for (gfn = 0; gfn < nr; gfn++)
-        guest_page_put(&fake_domain, fake_ram + gfn * PAGE_SIZE);
-    assert_false(guest_page_is_pinned(&fake_domain, 0));
-    assert_non_null(guest_page_get(&fake_domain, FAKE_PAGES - 1));
+    for (i = 0; i < FAKE_PAGES; i++)
+        assert_ptr_equal(guest_page_get(&fake_domain, i), fake_ram + i * PAGE_SIZE);
+    for (i = 0; i < FAKE_PAGES; i++)
+        assert_true(guest_page_is_pinned(&fake_domain, i));
+    assert_false(guest_page_is_pinned(&fake_domain, FAKE_PAGES));
+    for (i = 0; i < FAKE_PAGES; i++)
+        guest_page_put(&fake_domain, fake_ram + (i * 77 % FAKE_PAGES) * PAGE_SIZE);
+    for (i = 0; i < FAKE_PAGES; i++)
+        assert_false(guest_page_is_pinned(&fake_domain, i));
+    assert_int_equal(fake_allocs_live, 1);
 }
 
 static void without_memory_nothing_is_pinned(void **state)
 {
     fake_alloc_fail_after = 0;
+    assert_null(guest_page_get(&fake_domain, 5));
+    fake_alloc_fail_after = -1;
+    assert_false(guest_page_is_pinned(&fake_domain, 5));
+    fake_alloc_fail_after = 1; /* the table, and then no entry */
     assert_null(guest_page_get(&fake_domain, 5));
     fake_alloc_fail_after = -1;
     assert_false(guest_page_is_pinned(&fake_domain, 5));
@@ -557,7 +563,7 @@ int main(void)
         T(a_physical_copy_crosses_pages),
         T(a_pinned_page_is_known_until_its_last_put),
         T(only_writable_ram_can_be_pinned),
-        T(the_pin_table_has_an_end_and_survives_it),
+        T(every_page_can_be_pinned_and_let_go_in_any_order),
         T(without_memory_nothing_is_pinned),
         T(quiesce_waits_for_the_access_sections_there_are),
     };

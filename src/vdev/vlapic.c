@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The virtual local APIC: life cycle, acceptance and end of interrupts, registers in both modes. Sections are those of
- * the SDM, vol. 3 ch. 11. The timer is in vlapic_timer.c, messages between APICs are in vlapic_ipi.c.
+ * The virtual local APIC: life cycle, acceptance and end of interrupts, registers in both modes. Sections: SDM vol. 3.
+ * The timer is in vlapic_timer.c, messages between APICs are in vlapic_ipi.c.
  */
 #include "vlapic.h"
 

@@ -430,6 +430,18 @@ static void an_expiry_that_lost_the_race_with_a_new_count_says_nothing(void **st
     assert_int_equal(env_programmed, env_now + 50000);
 }
 
+static void an_expiry_seen_on_two_cpus_is_one_tick(void **state)
+{
+    lvt(PERIODIC);
+    env_write(0, APIC_TICR, 10000);
+    env_run_to(env_now + 150000);
+    assert_true(ticked());
+    /* A run on the CPU the vCPU left comes late: the timer is armed for the next tick already. */
+    env_l(0)->timer.fn(&env_l(0)->timer);
+    assert_false(ticked());
+    assert_int_equal(env_programmed, env_now + 50000);
+}
+
 static void an_expiry_that_lost_the_race_with_a_stop_says_nothing(void **state)
 {
     lvt(0);
@@ -490,6 +502,7 @@ int main(void)
         T(the_deadline_msr_works_in_xapic_mode),
         T(an_illegal_timer_vector_is_an_error),
         T(an_expiry_that_lost_the_race_with_a_new_count_says_nothing),
+        T(an_expiry_seen_on_two_cpus_is_one_tick),
         T(an_expiry_that_lost_the_race_with_a_stop_says_nothing),
         T(reset_stops_the_timer),
     };

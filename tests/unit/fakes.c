@@ -64,7 +64,11 @@ void spin_unlock(spinlock_t *lock)
 
 static bool alloc_fails(void)
 {
-    return fake_alloc_fail_after >= 0 && fake_alloc_fail_after-- == 0 && (fake_alloc_fail_after = 0, true);
+    if (fake_alloc_fail_after > 0) {
+        fake_alloc_fail_after--;
+        return false;
+    }
+    return fake_alloc_fail_after == 0;
 }
 
 void *xzalloc(size_t bytes)

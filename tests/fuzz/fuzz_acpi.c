@@ -22,6 +22,7 @@
 #define OPTION_XSDT  BIT(0)
 #define OPTION_WRECK BIT(1) /* the last 4 bytes say which byte of all to change, and how */
 #define OPTION_EBDA  BIT(2)
+#define OPTION_SCAN  BIT(3) /* else the loader says where the RSDP is, which is much faster */
 
 static struct ioapic_info ioapic;
 
@@ -119,6 +120,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         size -= 4;
     add_tables(data, size);
     fw_finish(options & OPTION_XSDT ? 2 : 0, options & OPTION_EBDA ? FW_EBDA : 0xf0000);
+    if (!(options & OPTION_SCAN))
+        boot_info.rsdp = options & OPTION_EBDA ? FW_EBDA : 0xf0000;
     if (options & OPTION_WRECK) {
         const u8 *w = data + size;
 

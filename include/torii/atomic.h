@@ -18,7 +18,24 @@
 #define atomic_cmpxchg(p, old, new)                                                                \
     __atomic_compare_exchange_n(p, old, new, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)
 
-/* Bit n of a u32 array. The test_and_ forms return the bit's old value. */
+/*
+ * Single instructions, not compare-and-exchange loops: a guest that keeps writing to the same word cannot make one take long.
+ * Host builds also touch the word in C, for the sanitizers.
+ */
+#ifdef TORII_HOST
+#define ATOMIC_TOUCH(p) ((void)READ_ONCE(*(p)))
+#else
+#define ATOMIC_TOUCH(p) ((void)0)
+#endif
+#define ATOMIC_BIT_OP(insn, word, n)                                                                                   \
+    ({                                                                                                                 \
+        bool old_;                                                                                                     \
+        ATOMIC_TOUCH(word);                                                                                            \
+        asm volatile("lock " insn " %2, %1" : "=@ccc"(old_), "+m"(*(word)) : "r"((__typeof__(*(word)))(n)) : "memory"); \
+        old_;                                                                                                          \
+    })
+
+/* Bit n of a u32 or u64 array. The test_and_ forms return the bit's old value. */
 static inline bool test_bit32(const u32 *map, unsigned n)
 {
     return READ_ONCE(map[n / 32]) >> (n % 32) & 1;
@@ -26,12 +43,12 @@ static inline bool test_bit32(const u32 *map, unsigned n)
 
 static inline bool test_and_set_bit32(u32 *map, unsigned n)
 {
-    return atomic_or(&map[n / 32], 1u << (n % 32)) >> (n % 32) & 1;
+    return ATOMIC_BIT_OP("btsl", &map[n / 32], n % 32);
 }
 
 static inline bool test_and_clear_bit32(u32 *map, unsigned n)
 {
-    return atomic_and(&map[n / 32], ~(1u << (n % 32))) >> (n % 32) & 1;
+    return ATOMIC_BIT_OP("btrl", &map[n / 32], n % 32);
 }
 
 static inline bool test_bit64(const u64 *map, unsigned n)
@@ -41,12 +58,12 @@ static inline bool test_bit64(const u64 *map, unsigned n)
 
 static inline bool test_and_set_bit64(u64 *map, unsigned n)
 {
-    return atomic_or(&map[n / 64], BIT(n % 64)) >> (n % 64) & 1;
+    return ATOMIC_BIT_OP("btsq", &map[n / 64], n % 64);
 }
 
 static inline bool test_and_clear_bit64(u64 *map, unsigned n)
 {
-    return atomic_and(&map[n / 64], ~BIT(n % 64)) >> (n % 64) & 1;
+    return ATOMIC_BIT_OP("btrq", &map[n / 64], n % 64);
 }
 
 static inline void cpu_relax(void)

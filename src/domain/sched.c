@@ -27,9 +27,13 @@ unsigned vcpu_cpu(const struct vcpu *v)
     return v->cpu->id;
 }
 
+/* A vCPU that is off runs just long enough to take an INIT or SIPI that arrived. */
 static bool can_run(const struct vcpu *v)
 {
-    return READ_ONCE(v->state) == VCPU_RUNNABLE && !READ_ONCE(v->paused);
+    u32 state = READ_ONCE(v->state);
+
+    return !READ_ONCE(v->paused) &&
+           (state == VCPU_RUNNABLE || (state == VCPU_OFFLINE && READ_ONCE(v->todo) & TODO_RESET));
 }
 
 /* Make v's CPU look at its list again. */
@@ -49,6 +53,8 @@ void vcpu_kick(struct vcpu *v, u64 todo)
     atomic_or(&v->todo, todo);
     if (atomic_cmpxchg(&v->state, &blocked, VCPU_RUNNABLE)) {
         runstate_change(v, RUNSTATE_runnable);
+        poke(v);
+    } else if (todo & TODO_RESET) {
         poke(v);
     } else if (v->cpu != this_cpu() && atomic_load(&v->running)) {
         cpu_kick(v->cpu->id);

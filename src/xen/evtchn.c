@@ -7,6 +7,9 @@
 /* Ports looked at before an allocation prefers a new bucket: bounds the search in a table full of busy ports. */
 #define SEARCH_LIMIT 8192
 
+/* Ports one EVTCHNOP_reset closes before the vCPU may be interrupted. */
+#define RESET_BUDGET 2048
+
 #define BUCKET_DIR_ORDER 1
 _Static_assert(EVTCHN_MAX_BUCKETS * sizeof(struct evtchn *) == PAGE_SIZE << BUCKET_DIR_ORDER, "bucket directory size");
 
@@ -464,28 +467,32 @@ int evtchn_set_priority(struct domain *d, u32 port, u32 priority)
     return rc;
 }
 
-/* Close all ports; then, if asked, leave the FIFO ABI. */
-static int reset(struct domain *d, bool leave_fifo)
+/*
+ * Close at most `budget` ports; when none is left, leave the FIFO ABI if asked. 0, -XEN_ERESTART, or -XEN_EBUSY if
+ * another CPU is at it.
+ */
+static int reset(struct domain *d, bool leave_fifo, u32 budget)
 {
     struct evtchn_domain *ed = d->evtchn;
+    int rc = 0;
 
     spin_lock(&ed->lock);
     if (ed->resetting) {
         spin_unlock(&ed->lock);
         return -XEN_EBUSY;
     }
-    ed->resetting = true;
-    for (u32 port = 1; port < ed->nr_ports; port++) {
+    ed->resetting = true; /* close_port may drop the lock */
+    for (u32 port = 1; port < ed->nr_ports && !rc; port++) {
         if (port % EVTCHN_PER_BUCKET == 0 && !ed->used[port / EVTCHN_PER_BUCKET])
             port += EVTCHN_PER_BUCKET - 1;
-        else
-            close_port(d, port);
+        else if (close_port(d, port) == 0 && --budget == 0)
+            rc = -XEN_ERESTART;
     }
-    if (leave_fifo)
+    if (!rc && leave_fifo)
         evtchn_fifo_destroy(d);
     ed->resetting = false;
     spin_unlock(&ed->lock);
-    return 0;
+    return rc;
 }
 
 int evtchn_reset(struct domain *caller, domid_t dom)
@@ -493,14 +500,14 @@ int evtchn_reset(struct domain *caller, domid_t dom)
     struct domain *d;
     int rc = evtchn_target(caller, dom, &d);
 
-    return rc ? rc : reset(d, d == caller);
+    return rc ? rc : reset(d, d == caller, RESET_BUDGET);
 }
 
 /* --- life cycle --- */
 
 void evtchn_domain_reset(struct domain *d)
 {
-    reset(d, true);
+    reset(d, true, ~0u);
 }
 
 void evtchn_set_max_port(struct domain *d, u32 max_port)
@@ -546,7 +553,7 @@ void evtchn_domain_free(struct domain *d)
 
     if (!ed)
         return;
-    reset(d, true);
+    reset(d, true, ~0u);
     for (u32 i = 0; i < MAX_VCPUS; i++) {
         struct vcpu *v = evtchn_vcpu_of(d, i);
 

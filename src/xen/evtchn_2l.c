@@ -24,9 +24,9 @@ static u64 *mask_map(const struct domain *d)
 }
 
 /* The port is pending and not masked: put it where the vCPU's upcall looks. */
-static void select_port(struct domain *d, const struct evtchn *c, u32 port)
+static inline void select_port(struct domain *d, const struct evtchn *c, u32 port)
 {
-    struct vcpu *v = evtchn_vcpu_of(d, READ_ONCE(c->notify_vcpu));
+    struct vcpu *v = d->vcpu[READ_ONCE(c->notify_vcpu)]; /* NULL: a domain that has no vCPUs yet */
     struct vcpu_info *info = v ? READ_ONCE(v->info) : NULL;
 
     /* Without vcpu_info the event waits: evtchn_info_moved selects every word. */

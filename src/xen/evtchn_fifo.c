@@ -40,19 +40,23 @@ static bool link_behind(event_word_t *tail, u32 port)
         if (atomic_cmpxchg(tail, &w, (w & ~(WORD_BUSY | WORD_LINK)) | port))
             return true;
         /* The guest is at this word: BUSY keeps it from clearing MASKED until the link is in. */
-        if (i == 0)
-            w = atomic_or(tail, WORD_BUSY) | WORD_BUSY;
+        if (i == 0) {
+            atomic_or(tail, WORD_BUSY);
+            w = atomic_load(tail);
+        }
     }
-    if (w & WORD_BUSY)
-        atomic_and(tail, ~WORD_BUSY);
+    atomic_and(tail, ~WORD_BUSY);
     return false;
 }
 
-/* Append port, just marked LINKED, to a queue. Queue lock held. True if the queue was empty. */
+/*
+ * Append port, just marked LINKED, to a queue. Queue lock held. True if the queue was empty: also when port itself was
+ * the tail, for it has been taken off.
+ */
 static bool append(const struct evtchn_fifo *f, struct evtchn_vcpu *ev, u32 priority, u32 port)
 {
     u32 tail = ev->fifo.tail[priority];
-    bool linked = tail && link_behind(word_of(f, tail), port);
+    bool linked = tail && tail != port && link_behind(word_of(f, tail), port);
 
     if (!linked)
         atomic_store(&ev->fifo.control->head[priority], port);
@@ -60,78 +64,81 @@ static bool append(const struct evtchn_fifo *f, struct evtchn_vcpu *ev, u32 prio
     return !linked;
 }
 
-static void lock_queues(struct evtchn_vcpu *a, struct evtchn_vcpu *b)
+/*
+ * The port's vCPU or priority has changed since it was last linked (on `old`): both queues locked, by vCPU number, the
+ * second without the lock checker's class order.
+ */
+static __attribute__((noinline)) bool link_moved(const struct evtchn_fifo *f, struct evtchn *c, event_word_t *word,
+                                                 u32 port, struct evtchn_vcpu *from, u16 old, struct evtchn_vcpu *to,
+                                                 u16 queue)
 {
-    if (a == b) {
-        spin_lock(&a->fifo.lock);
-        return;
-    }
-    /* Two locks of one class: by vCPU number, the second without the lock checker's class order. */
-    spin_lock(a->v->id < b->v->id ? &a->fifo.lock : &b->fifo.lock);
-    while (!spin_trylock(a->v->id < b->v->id ? &b->fifo.lock : &a->fifo.lock))
+    struct evtchn_vcpu *low = from->v->id < to->v->id ? from : to, *high = low == from ? to : from;
+    bool first = false;
+
+    spin_lock(&low->fifo.lock);
+    while (low != high && !spin_trylock(&high->fifo.lock))
         cpu_relax();
-}
 
-static void unlock_queues(struct evtchn_vcpu *a, struct evtchn_vcpu *b)
-{
-    spin_unlock(&a->fifo.lock);
-    if (a != b)
-        spin_unlock(&b->fifo.lock);
-}
-
-/* Both queues locked: mark the word LINKED and append it. True if the vCPU's queue was empty before. */
-static bool link_locked(const struct evtchn_fifo *f, struct evtchn *c, event_word_t *word, u32 port,
-                        struct evtchn_vcpu *from, struct evtchn_vcpu *to, u16 queue)
-{
-    u32 old_priority = c->queue % EVTCHN_FIFO_MAX_QUEUES, priority = queue % EVTCHN_FIFO_MAX_QUEUES;
-
-    if (!to->fifo.control) {
-        to->fifo.missed = true;
-        return false;
-    }
-    if (atomic_or(word, WORD_LINKED) & WORD_LINKED)
-        return false;
     /*
-     * If it was the tail, the guest had emptied that queue. The word is about to be LINKED elsewhere, so the old queue
-     * must not take it for its own tail again.
+     * If somebody else moved it while we waited, he linked it after its PENDING bit was there to see: the guest will
+     * find the event and nothing is left to do.
      */
-    if (from->fifo.tail[old_priority] == port)
-        from->fifo.tail[old_priority] = 0;
-    c->queue = queue;
-    return append(f, to, priority, port);
+    if (c->queue != old) {
+        first = false;
+    } else if (!to->fifo.control) {
+        to->fifo.missed = true;
+    } else if (!test_and_set_bit32(word, EVTCHN_FIFO_LINKED)) {
+        /* The old queue must not take it for its tail again now that it is LINKED elsewhere. */
+        if (from->fifo.tail[old % EVTCHN_FIFO_MAX_QUEUES] == port)
+            from->fifo.tail[old % EVTCHN_FIFO_MAX_QUEUES] = 0;
+        c->queue = queue;
+        first = append(f, to, queue % EVTCHN_FIFO_MAX_QUEUES, port);
+    }
+
+    if (low != high)
+        spin_unlock(&high->fifo.lock);
+    spin_unlock(&low->fifo.lock);
+    return first;
+}
+
+/* The usual case: the queue the port was on before. As above, whoever moved it meanwhile has also linked it. */
+static bool link_again(const struct evtchn_fifo *f, struct evtchn *c, event_word_t *word, u32 port,
+                       struct evtchn_vcpu *ev, u16 queue)
+{
+    bool first = false;
+
+    spin_lock(&ev->fifo.lock);
+    if (unlikely(!ev->fifo.control))
+        ev->fifo.missed = true;
+    else if (likely(c->queue == queue) && !test_and_set_bit32(word, EVTCHN_FIFO_LINKED))
+        first = append(f, ev, queue % EVTCHN_FIFO_MAX_QUEUES, port);
+    spin_unlock(&ev->fifo.lock);
+    return first;
 }
 
 /* A pending, unmasked word becomes part of the queue of the port's vCPU and priority. */
 static void link_port(struct domain *d, const struct evtchn_fifo *f, struct evtchn *c, event_word_t *word, u32 port)
 {
-    u16 notify = READ_ONCE(c->notify_vcpu), priority = READ_ONCE(c->priority), old = READ_ONCE(c->queue);
+    u16 notify = READ_ONCE(c->notify_vcpu), old = READ_ONCE(c->queue), priority = READ_ONCE(c->priority);
     u16 queue = notify * EVTCHN_FIFO_MAX_QUEUES + priority;
-    struct vcpu *v = evtchn_vcpu_of(d, notify), *old_v = v;
+    struct vcpu *v = d->vcpu[notify];
     bool first;
 
-    if (unlikely(!v))
-        return;
-    if (unlikely(old != queue))
-        old_v = evtchn_vcpu_of(d, old / EVTCHN_FIFO_MAX_QUEUES);
-    if (unlikely(!old_v))
-        return;
+    if (likely(old == queue)) {
+        first = link_again(f, c, word, port, v->evtchn, queue);
+    } else {
+        struct vcpu *from = d->vcpu[old / EVTCHN_FIFO_MAX_QUEUES];
 
-    lock_queues(old_v->evtchn, v->evtchn);
-    /*
-     * If the port changed queues while we waited, somebody linked it after its PENDING bit was there to see: the guest
-     * will find the event and nothing is left to do.
-     */
-    first = c->queue == old && link_locked(f, c, word, port, old_v->evtchn, v->evtchn, queue);
-    unlock_queues(old_v->evtchn, v->evtchn);
-
-    if (first && !(atomic_or(&v->evtchn->fifo.control->ready, 1u << priority) >> priority & 1))
+        first = link_moved(f, c, word, port, from->evtchn, old, v->evtchn, queue);
+    }
+    if (first && !test_and_set_bit32(&v->evtchn->fifo.control->ready, priority))
         evtchn_upcall_raise(v);
 }
 
 void evtchn_fifo_raise(struct domain *d, struct evtchn_fifo *f, struct evtchn *c, u32 port)
 {
     event_word_t *word = word_of(f, port);
-    u32 old;
+    bool was_pending;
 
     if (unlikely(!word)) {
         if (atomic_xchg(&c->fifo_pending, true))
@@ -145,23 +152,21 @@ void evtchn_fifo_raise(struct domain *d, struct evtchn_fifo *f, struct evtchn *c
         if (!atomic_xchg(&c->fifo_pending, false))
             return;
     }
-    old = atomic_or(word, WORD_PENDING);
-    if (!(old & (WORD_MASKED | WORD_LINKED)))
+    was_pending = test_and_set_bit32(word, EVTCHN_FIFO_PENDING);
+    if (!(atomic_load(word) & (WORD_MASKED | WORD_LINKED)))
         link_port(d, f, c, word, port);
-    if (!(old & WORD_PENDING))
+    if (!was_pending)
         evtchn_notify_pollers(d, port);
 }
 
 void evtchn_fifo_unmask(struct domain *d, struct evtchn_fifo *f, struct evtchn *c, u32 port)
 {
     event_word_t *word = word_of(f, port);
-    u32 old;
 
     if (!word)
         return;
-    old = atomic_and(word, ~WORD_MASKED);
-    if ((old & WORD_PENDING) && !(old & WORD_LINKED))
-        link_port(d, f, c, word, port);
+    atomic_and(word, ~WORD_MASKED);
+    evtchn_fifo_relink(d, f, c, port);
 }
 
 void evtchn_fifo_relink(struct domain *d, struct evtchn_fifo *f, struct evtchn *c, u32 port)

@@ -136,7 +136,7 @@ int evtchn_fifo_expand_array(struct domain *d, gfn_t gfn);
 void evtchn_fifo_destroy(struct domain *d);
 
 /* evtchn_upcall.c */
-void evtchn_upcall_raise(struct vcpu *v);
+void evtchn_upcall_inject(struct vcpu *v); /* evtchn_upcall_pending is set: get the vCPU to see it */
 void evtchn_wake_pollers(struct domain *d, u32 port);
 void evtchn_poll_end(struct vcpu *v);
 void evtchn_poll_timer_fn(struct timer *t);
@@ -163,6 +163,15 @@ bool evtchn_lock_peer(struct domain *d, struct domain *peer);
 void evtchn_unlock_peer(struct domain *d, struct domain *peer);
 /* Call fn for every open port of d; domain lock held. */
 void evtchn_for_each(struct domain *d, void (*fn)(struct domain *d, struct evtchn *c, u32 port, void *arg), void *arg);
+
+/* There is something to see for v. */
+static inline void evtchn_upcall_raise(struct vcpu *v)
+{
+    struct vcpu_info *info = READ_ONCE(v->info);
+
+    if (info && !atomic_xchg(&info->evtchn_upcall_pending, 1))
+        evtchn_upcall_inject(v);
+}
 
 /* A port became pending at its source. Caller: see "Locks". */
 static inline void evtchn_raise(struct domain *d, struct evtchn *c, u32 port)

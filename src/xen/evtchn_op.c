@@ -102,7 +102,6 @@ static long op_in(struct vcpu *v, unsigned cmd, u64 arg)
 {
     static const u8 size[] = {
         [EVTCHNOP_close] = sizeof(struct evtchn_close),
-        [EVTCHNOP_send] = sizeof(struct evtchn_send),
         [EVTCHNOP_bind_vcpu] = sizeof(struct evtchn_bind_vcpu),
         [EVTCHNOP_unmask] = sizeof(struct evtchn_unmask),
         [EVTCHNOP_reset] = sizeof(struct evtchn_reset),
@@ -111,7 +110,6 @@ static long op_in(struct vcpu *v, unsigned cmd, u64 arg)
     };
     union {
         struct evtchn_close close;
-        struct evtchn_send send;
         struct evtchn_bind_vcpu bind_vcpu;
         struct evtchn_unmask unmask;
         struct evtchn_reset reset;
@@ -122,8 +120,6 @@ static long op_in(struct vcpu *v, unsigned cmd, u64 arg)
     if (copy_from_guest(v, &a, arg, size[cmd]))
         return -XEN_EFAULT;
     switch (cmd) {
-    case EVTCHNOP_send:
-        return evtchn_send(v->d, a.send.port);
     case EVTCHNOP_unmask:
         return evtchn_unmask(v->d, a.unmask.port);
     case EVTCHNOP_close:
@@ -139,11 +135,17 @@ static long op_in(struct vcpu *v, unsigned cmd, u64 arg)
     }
 }
 
-long evtchn_op(struct vcpu *v, unsigned cmd, u64 arg)
+static long op_send(struct vcpu *v, u64 arg)
+{
+    struct evtchn_send a;
+
+    return unlikely(copy_from_guest(v, &a, arg, sizeof(a))) ? -XEN_EFAULT : evtchn_send(v->d, a.port);
+}
+
+static long op_other(struct vcpu *v, unsigned cmd, u64 arg)
 {
     switch (cmd) {
     case EVTCHNOP_close:
-    case EVTCHNOP_send:
     case EVTCHNOP_bind_vcpu:
     case EVTCHNOP_unmask:
     case EVTCHNOP_reset:
@@ -167,4 +169,9 @@ long evtchn_op(struct vcpu *v, unsigned cmd, u64 arg)
     default:
         return -XEN_ENOSYS;
     }
+}
+
+long evtchn_op(struct vcpu *v, unsigned cmd, u64 arg)
+{
+    return likely(cmd == EVTCHNOP_send) ? op_send(v, arg) : op_other(v, cmd, arg);
 }

@@ -17,8 +17,7 @@
 
 /* --- the upcall --- */
 
-/* evtchn_upcall_pending is set: get the vCPU to see it. */
-static void inject(struct vcpu *v)
+void evtchn_upcall_inject(struct vcpu *v)
 {
     u8 vector = READ_ONCE(v->evtchn->upcall_vector);
 
@@ -30,14 +29,6 @@ static void inject(struct vcpu *v)
         vlapic_set_irq(v, vector, false);
     else
         vcpu_kick(v, TODO_EVENTS);
-}
-
-void evtchn_upcall_raise(struct vcpu *v)
-{
-    struct vcpu_info *info = READ_ONCE(v->info);
-
-    if (info && !atomic_xchg(&info->evtchn_upcall_pending, 1))
-        inject(v);
 }
 
 bool evtchn_upcall_pending(const struct vcpu *v)
@@ -52,7 +43,7 @@ void evtchn_upcall_recheck(struct vcpu *v)
     /* Against evtchn_upcall_raise: it stores "pending", then reads "enabled"; here it is the other way round. */
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
     if (v->evtchn && v->evtchn->upcall_vector && evtchn_upcall_pending(v))
-        inject(v);
+        evtchn_upcall_inject(v);
 }
 
 void evtchn_info_moved(struct vcpu *v)
@@ -61,7 +52,7 @@ void evtchn_info_moved(struct vcpu *v)
 
     atomic_store(&info->evtchn_pending_sel, ~0ul);
     atomic_store(&info->evtchn_upcall_pending, 1);
-    inject(v);
+    evtchn_upcall_inject(v);
 }
 
 int evtchn_set_upcall_vector(struct vcpu *v, u8 vector)
@@ -70,7 +61,7 @@ int evtchn_set_upcall_vector(struct vcpu *v, u8 vector)
         return -XEN_EINVAL;
     atomic_store(&v->evtchn->upcall_vector, vector);
     if (evtchn_upcall_pending(v))
-        inject(v);
+        evtchn_upcall_inject(v);
     return 0;
 }
 

@@ -134,7 +134,10 @@ long hypercall_call(struct vcpu *v, bool compat, unsigned nr, const u64 args[6])
 
 long hypercall_event_channel_op(struct hcall *c)
 {
-    return evtchn_op(c->v, (unsigned)c->args[0], c->args[1]);
+    long rc = evtchn_op(c->v, (unsigned)c->args[0], c->args[1]);
+
+    c->again = rc == -XEN_ERESTART;
+    return rc;
 }
 
 long hypercall_vm_assist(struct hcall *c)

@@ -32,7 +32,7 @@ IMAGES = {
 
 def refused(vm, pattern):
     """A line that gives the reason, and nothing runs afterwards."""
-    vm.expect(rf"^(?=.*(?i:dom0|kernel|module)).*(?i:{pattern}).*$", 60, fatal=r"Linux version|torii-dom0")
+    vm.expect(rf"^(?=.*(?i:dom0|kernel|module|image)).*(?i:{pattern}).*$", 60, fatal=r"Linux version|torii-dom0")
     assert vm.still_running(1) or vm.wait_exit() in ("guest-reset", "guest-shutdown")
     vm.never(r"Linux version")
     assert not vm.triple_fault()
@@ -50,7 +50,7 @@ def stock():
     return (BUILD / "kernels/6.1/vmlinuz").read_bytes()
 
 
-@pytest.mark.parametrize("part", [0.02, 0.5, 0.999])
+@pytest.mark.parametrize("part", [0.02, 0.5, 0.98])
 def test_truncated_kernel_is_refused(boot, tmp_path, stock, part):
     (tmp_path / "kernel").write_bytes(stock[:int(len(stock) * part)])
     refused(boot(kernel=str(tmp_path / "kernel"), mem=512), r"truncated|corrupt|beyond|ends|short|damaged|decompress")
@@ -76,14 +76,14 @@ def test_no_module_is_refused(boot):
 
 def test_cpu_without_svm_is_refused(boot):
     vm = boot(cpu="qemu64,-svm", mem=512)
-    vm.expect(r"(?i)(svm|virtuali[sz]ation)", 60)
+    vm.expect(r"no SVM", 60)
     vm.never(r"Linux version")
     assert not vm.triple_fault()
 
 
 def test_cpu_without_nested_paging_is_refused(boot):
     vm = boot(cpu="qemu64,+svm,-npt", mem=512)
-    vm.expect(r"(?i)(npt|nested pag)", 60)
+    vm.expect(r"no nested paging", 60)
     vm.never(r"Linux version")
 
 
@@ -91,7 +91,7 @@ def test_cpu_without_nested_paging_is_refused(boot):
     "com1 com1= dom0_mem dom0_max_vcpus= loglvl",
     "dom0_mem=-1 dom0_mem=99999999T dom0_max_vcpus=0 dom0_max_vcpus=4000000000",
     "=x == console===== \x01\x7f %s%n%x " + "y" * 1500,
-])
+], ids=["options_without_values", "values_out_of_range", "not_even_options"])
 def test_garbage_on_the_command_line_does_not_stop_the_boot(boot, words):
     vm = boot(args=words, cmdline="torii.run=poweroff")
     assert vm.wait_exit(150) == "guest-shutdown"

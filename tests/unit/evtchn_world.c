@@ -264,7 +264,11 @@ long world_reset(unsigned dom, domid_t of)
 {
     struct evtchn_reset a = {.dom = of};
 
-    return CALL(EVTCHNOP_reset, a);
+    long rc;
+
+    while ((rc = CALL(EVTCHNOP_reset, a)) == -XEN_ERESTART)
+        ;
+    return rc;
 }
 
 long world_set_priority(unsigned dom, u32 port, u32 priority)

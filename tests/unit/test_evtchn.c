@@ -502,6 +502,22 @@ static void reset_closes_every_port(void **state)
     assert_int_equal(port, 1);
 }
 
+static void a_long_reset_is_preempted_and_goes_on(void **state)
+{
+    struct evtchn_reset r = {.dom = DOMID_SELF};
+    unsigned calls = 1;
+    u32 port;
+
+    while (world_bind_ipi(0, 0, &port) == 0)
+        ;
+    for (; world_op(0, 0, EVTCHNOP_reset, &r, sizeof(r)) == -XEN_ERESTART; calls++)
+        assert_true(calls < 10);
+    assert_true(calls > 1);
+    assert_int_equal(state_of(0, 4095), EVTCHNSTAT_closed);
+    assert_int_equal(world_bind_ipi(0, 0, &port), 0);
+    assert_int_equal(port, 1);
+}
+
 static void the_control_domain_resets_others(void **state)
 {
     u32 p0, p1;
@@ -622,6 +638,7 @@ int main(void)
         T(status_refuses_what_is_not_there),
         T(set_priority_needs_the_fifo_abi),
         T(reset_closes_every_port),
+        T(a_long_reset_is_preempted_and_goes_on),
         T(the_control_domain_resets_others),
         T(a_domain_that_goes_leaves_its_peers_unbound),
         T(every_operation_checks_its_argument_address),

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """A machine under test: QEMU started by tools/run-qemu.sh, its serial line as expect(), its monitor as QMP."""
+import ctypes
 import dataclasses
 import json
 import os
 import pathlib
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -18,6 +20,8 @@ LOGS = BUILD / "test-logs"
 # Emulated machines on a busy host are slow, not wrong: one knob stretches every timeout.
 SCALE = float(os.environ.get("TIMEOUT_SCALE", "1"))
 BOOT = 150
+PR_SET_PDEATHSIG = 1
+LIBC = ctypes.CDLL(None)
 PROMPT = "dom0# "
 
 
@@ -48,6 +52,11 @@ class Config:
             QEMU_ARGS=self.qemu_args, IMAGE=self.image, ISO=self.iso, FIRMWARE=self.firmware)
         env.update({k: str(v) for k, v in values.items()})
         return env
+
+
+def die_with_parent():
+    """In the child: no emulator outlives a test run that was killed."""
+    LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 class Failure(AssertionError):
@@ -139,7 +148,7 @@ class VM:
         self._log = open(LOGS / f"{self.name}.serial.log", "wb")
         self._process = subprocess.Popen(
             [ROOT / "tools" / "run-qemu.sh"], env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-            stderr=self._errors)
+            stderr=self._errors, preexec_fn=die_with_parent)
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
         try:

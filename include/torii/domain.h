@@ -96,6 +96,7 @@ struct domain {
     struct io_map *io;          /* src/hvm: who handles which port, page, MSR */
     struct guest_pins *pins;    /* src/hvm: pages of guest RAM in use by Torii */
     struct mtrrs *mtrrs;        /* src/hvm */
+    void (*tsc_offset_changed)(struct vcpu *v); /* the rooms above that keep time in guest TSC units */
     struct vioapic *vioapic;    /* src/vdev; all of them */
     struct vpci *vpci;          /* src/vdev */
     struct vpower *vpower;      /* src/vdev: sleep, reset registers */

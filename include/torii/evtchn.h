@@ -17,7 +17,7 @@ void evtchn_domain_free(struct domain *d);
 /* The highest port number d may be given (XEN_DOMCTL_createdomain's max_evtchn_port); the ABI in use bounds it too. */
 void evtchn_set_max_port(struct domain *d, u32 max_port);
 
-/* HYPERVISOR_event_channel_op: arg is a guest linear address. -XEN_ERESTART: preempted, make the same call again. */
+/* HYPERVISOR_event_channel_op: arg is a guest linear address. -XEN_EAGAIN: preempted, make the same call again. */
 long evtchn_op(struct vcpu *v, unsigned cmd, u64 arg);
 
 /* Raise a virtual interrupt; no-op if not bound. From any CPU, from interrupt context. */

@@ -55,6 +55,12 @@ static int vcpu_create(struct domain *d, unsigned id)
     return rc;
 }
 
+static void tsc_offset_changed(struct vcpu *v)
+{
+    vlapic_tsc_moved(v);
+    pvclock_update(v);
+}
+
 /* Order matters: the tables first, then who registers in them, then the bitmaps made from them, then the vCPUs. */
 int domain_create(domid_t id, unsigned nr_vcpus, struct domain **out)
 {
@@ -67,6 +73,7 @@ int domain_create(domid_t id, unsigned nr_vcpus, struct domain **out)
     d->id = id;
     d->privileged = id == 0;
     d->nr_vcpus = nr_vcpus;
+    d->tsc_offset_changed = tsc_offset_changed;
     spin_lock_init(&d->lock, LOCK_DOMAIN);
     rc = io_map_init(d);
     if (!rc)

@@ -53,22 +53,22 @@ static void prepare_events(struct vcpu *v)
     }
 }
 
+/* INIT and SIPI as they came: one may have followed the other already. */
 static void start_up(struct vcpu *v)
 {
+    enum vlapic_startup what;
     struct hvm_state state;
     u8 vector;
 
-    switch (vlapic_take_startup(v, &vector)) {
-    case STARTUP_INIT:
-        vcpu_offline(v);
-        break;
-    case STARTUP_SIPI:
+    while ((what = vlapic_take_startup(v, &vector)) != STARTUP_NONE) {
+        if (what == STARTUP_INIT) {
+            vcpu_offline(v);
+            continue;
+        }
         hvm_state_sipi(&state, vector);
         hvm->set_state(v, &state);
+        v->initialised = true;
         atomic_store(&v->state, VCPU_RUNNABLE);
-        break;
-    case STARTUP_NONE:
-        break;
     }
 }
 

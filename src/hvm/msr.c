@@ -127,13 +127,20 @@ static int mtrr_init(struct domain *d)
     return 0;
 }
 
+static int tsc_moved(struct vcpu *v, u64 offset)
+{
+    hvm->set_tsc_offset(v, offset);
+    if (v->d->tsc_offset_changed)
+        v->d->tsc_offset_changed(v);
+    return 0;
+}
+
 /* Writing the TSC moves this vCPU's offset only. */
 static int tsc_write(struct vcpu *v, u32 msr, u64 val)
 {
     (void)msr;
     v->tsc_adjust += val - (rdtsc() + hvm->get_tsc_offset(v));
-    hvm->set_tsc_offset(v, val - rdtsc());
-    return 0;
+    return tsc_moved(v, val - rdtsc());
 }
 
 static int tsc_adjust_read(struct vcpu *v, u32 msr, u64 *val)
@@ -145,10 +152,11 @@ static int tsc_adjust_read(struct vcpu *v, u32 msr, u64 *val)
 
 static int tsc_adjust_write(struct vcpu *v, u32 msr, u64 val)
 {
+    u64 offset = hvm->get_tsc_offset(v) + val - v->tsc_adjust;
+
     (void)msr;
-    hvm->set_tsc_offset(v, hvm->get_tsc_offset(v) + val - v->tsc_adjust);
     v->tsc_adjust = val;
-    return 0;
+    return tsc_moved(v, offset);
 }
 
 static int control_block_read(struct vcpu *v, u32 msr, u64 *val)

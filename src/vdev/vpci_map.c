@@ -244,11 +244,19 @@ static struct vpci_page *page_create(struct vpci_dev *dev, gfn_t gfn)
     return p;
 }
 
+/* A BAR may stand anywhere while it is not assigned; RAM and Torii's pages are no tables. */
+static bool page_may_trap(gfn_t gfn)
+{
+    return gfn < PADDR_LIMIT >> PAGE_SHIFT && !machine_page_is_ram(gfn) && !machine_page_is_protected(gfn);
+}
+
 struct vpci_page *vpci_map_trap(struct vpci_dev *dev, gfn_t gfn)
 {
     struct vpci *vpci = dev->vpci;
     struct vpci_page *p;
 
+    if (!page_may_trap(gfn))
+        return NULL;
     spin_lock(&vpci->map_lock);
     p = page_find(vpci, gfn);
     if (!p)

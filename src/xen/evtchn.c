@@ -2,8 +2,6 @@
 /* Event channel ports: the port table, binding, closing and sending (xen/event_channel.h). */
 #include "evtchn_internal.h"
 
-#include <torii/log.h>
-
 /* Ports looked at before an allocation prefers a new bucket: bounds the search in a table full of busy ports. */
 #define SEARCH_LIMIT 8192
 
@@ -363,8 +361,7 @@ int evtchn_send(struct domain *d, u32 port)
     return rc;
 }
 
-/* Domain lock held. */
-static void describe(const struct evtchn *c, evtchn_status_t *s)
+void evtchn_describe(const struct evtchn *c, evtchn_status_t *s)
 {
     s->status = EVTCHNSTAT_closed;
     s->vcpu = c->notify_vcpu;
@@ -401,7 +398,7 @@ int evtchn_get_status(struct domain *caller, evtchn_status_t *status)
     spin_lock(&d->evtchn->lock);
     c = evtchn_lookup(d->evtchn, status->port);
     if (c)
-        describe(c, status);
+        evtchn_describe(c, status);
     spin_unlock(&d->evtchn->lock);
     return c ? 0 : -XEN_EINVAL;
 }
@@ -468,7 +465,7 @@ int evtchn_set_priority(struct domain *d, u32 port, u32 priority)
 }
 
 /*
- * Close at most `budget` ports; when none is left, leave the FIFO ABI if asked. 0, -XEN_ERESTART, or -XEN_EBUSY if
+ * Close at most `budget` ports; when none is left, leave the FIFO ABI if asked. 0, -XEN_EAGAIN, or -XEN_EBUSY if
  * another CPU is at it.
  */
 static int reset(struct domain *d, bool leave_fifo, u32 budget)
@@ -486,7 +483,7 @@ static int reset(struct domain *d, bool leave_fifo, u32 budget)
         if (port % EVTCHN_PER_BUCKET == 0 && !ed->used[port / EVTCHN_PER_BUCKET])
             port += EVTCHN_PER_BUCKET - 1;
         else if (close_port(d, port) == 0 && --budget == 0)
-            rc = -XEN_ERESTART;
+            rc = -XEN_EAGAIN;
     }
     if (!rc && leave_fifo)
         evtchn_fifo_destroy(d);
@@ -568,43 +565,4 @@ void evtchn_domain_free(struct domain *d)
     frames_free(ed->bucket, BUCKET_DIR_ORDER);
     xfree(ed);
     d->evtchn = NULL;
-}
-
-/* --- debug console --- */
-
-static void dump_port(const struct domain *d, struct evtchn *c, u32 port)
-{
-    static const char *const names[] = {[EVTCHNSTAT_unbound] = "unbound, for d",
-                                        [EVTCHNSTAT_interdomain] = "interdomain d",
-                                        [EVTCHNSTAT_virq] = "virq ",
-                                        [EVTCHNSTAT_ipi] = "ipi v"};
-    evtchn_status_t s;
-    u32 what;
-
-    describe(c, &s);
-    what = s.status == EVTCHNSTAT_virq ? s.u.virq : s.status == EVTCHNSTAT_ipi ? s.vcpu : s.u.unbound.dom;
-    log_info("  %u: %s%u, peer port %u, on v%u priority %u%s\n", port, names[s.status], what,
-             s.status == EVTCHNSTAT_interdomain ? s.u.interdomain.port : 0, s.vcpu, c->priority,
-             evtchn_is_pending(d, c, port) ? ", pending" : "");
-}
-
-void evtchn_dump(const struct domain *d)
-{
-    const struct evtchn_domain *ed = d->evtchn;
-
-    log_info("d%u event channels: %s, table of %u\n", d->id, ed->fifo ? "FIFO" : "2-level", ed->nr_ports);
-    for (u32 port = 1; port < ed->nr_ports; port++) {
-        struct evtchn *c = evtchn_lookup(ed, port);
-
-        if (!evtchn_usable(c))
-            continue;
-        /* The lock keeps the peer; a machine that hangs may have left it taken. */
-        if (!spin_trylock(&c->lock)) {
-            log_info("  %u: locked\n", port);
-            continue;
-        }
-        if (evtchn_usable(c))
-            dump_port(d, c, port);
-        spin_unlock(&c->lock);
-    }
 }

@@ -157,6 +157,8 @@ int evtchn_set_priority(struct domain *d, u32 port, u32 priority);
 
 /* The domain `dom` names, if the caller may act on it: 0, -XEN_ESRCH, -XEN_EPERM. */
 int evtchn_target(struct domain *caller, domid_t dom, struct domain **target);
+/* What EVTCHNOP_status says of a port; domain lock or port lock held. */
+void evtchn_describe(const struct evtchn *c, evtchn_status_t *s);
 bool evtchn_virq_is_global(u32 virq);
 /* A domain's lock is held; take another's too (the same one is fine). False: ours was dropped meanwhile, look again. */
 bool evtchn_lock_peer(struct domain *d, struct domain *peer);

@@ -136,7 +136,7 @@ long hypercall_event_channel_op(struct hcall *c)
 {
     long rc = evtchn_op(c->v, (unsigned)c->args[0], c->args[1]);
 
-    c->again = rc == -XEN_ERESTART;
+    c->again = rc == -XEN_EAGAIN;
     return rc;
 }
 

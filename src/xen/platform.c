@@ -5,14 +5,12 @@
 #include <torii/lib.h>
 #include <torii/percpu.h>
 #include <torii/time.h>
+#include <torii/vpower.h>
 
 #include "pcpu_info.h"
 #include "platform.h"
 
 #define NS_PER_SEC 1000000000ul
-
-/* src/vdev: program sleep type and state as \_Sx says, Torii quiesced around it. 0 after resume, or -errno. */
-int vpower_enter_sleep(struct domain *d, u32 pm1a, u32 pm1b, u8 state, bool extended);
 
 unsigned pcpu_present(void)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* links: src/xen/evtchn.c src/xen/evtchn_2l.c src/xen/evtchn_fifo.c src/xen/evtchn_upcall.c src/xen/evtchn_op.c tests/unit/evtchn_world.c tests/unit/fakes.c */
+/* links: src/xen/evtchn.c src/xen/evtchn_2l.c src/xen/evtchn_fifo.c src/xen/evtchn_upcall.c src/xen/evtchn_op.c src/xen/evtchn_dump.c tests/unit/evtchn_world.c tests/unit/fakes.c */
 /*
  * Event channel hypercalls with any arguments, from three domains, while they write anything into the pages they share
  * with Torii. After each input: every connected port's peer is connected to it, no lock is held, no page stays pinned.

@@ -266,7 +266,7 @@ long world_reset(unsigned dom, domid_t of)
 
     long rc;
 
-    while ((rc = CALL(EVTCHNOP_reset, a)) == -XEN_ERESTART)
+    while ((rc = CALL(EVTCHNOP_reset, a)) == -XEN_EAGAIN)
         ;
     return rc;
 }

@@ -26,7 +26,7 @@ struct acpi_info acpi_info;
 struct boot_info boot_info;
 
 #define PFNS  (1u << 21)
-#define PAGES 256
+#define PAGES 4096
 static u8 s2_types[PFNS];
 static struct {
     mfn_t pfn;
@@ -339,6 +339,15 @@ void s2_flush(struct domain *d)
     if (fake_locks_held)
         fail("s2_flush with a lock held");
     world_flushes++;
+}
+
+bool machine_page_is_ram(mfn_t mfn)
+{
+    for (unsigned i = 0; i < boot_info.e820.nr; i++)
+        if (boot_info.e820.entry[i].type == E820_RAM && mfn >= boot_info.e820.entry[i].addr >> PAGE_SHIFT &&
+            mfn < (boot_info.e820.entry[i].addr + boot_info.e820.entry[i].size) >> PAGE_SHIFT)
+            return true;
+    return false;
 }
 
 bool machine_page_is_protected(mfn_t mfn)

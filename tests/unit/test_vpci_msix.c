@@ -427,6 +427,21 @@ static void a_trap_that_fails_leaves_the_device_without_table(void **state)
     assert_true(fire(0));
 }
 
+static void a_table_that_lies_over_ram_is_not_trapped(void **state)
+{
+    start();
+    world_s2_set(0x40002000, S2_RAM);
+    guest_write(NIC, PCI_BAR0, 4, 0x40000000);
+    assert_false(world_trapped(0x40002000));
+    assert_int_equal(world_s2(0x40002000), S2_RAM);
+    guest_write(NIC, PCI_BAR0, 4, 0);
+    assert_false(world_trapped(0x2000));
+    world_protected = 0xd0002;
+    guest_write(NIC, PCI_BAR0, 4, BAR);
+    assert_false(world_trapped(TABLE));
+    world_protected = 0;
+}
+
 static void a_table_left_on_by_firmware_is_switched_off(void **state)
 {
     world_set(nic, CONTROL, 2, ENABLE | FMASK | 3);
@@ -610,6 +625,7 @@ int main(void)
         TEST(pending_bits_outside_their_bar_hide_the_capability),
         TEST(table_over_pending_bits_hides_the_capability),
         TEST(a_trap_that_fails_leaves_the_device_without_table),
+        TEST(a_table_that_lies_over_ram_is_not_trapped),
         TEST(a_table_left_on_by_firmware_is_switched_off),
         TEST(the_way_linux_restores_after_a_reset_keeps_interrupts),
         TEST(restore_alone_brings_the_table_back),

@@ -7,6 +7,7 @@
 #include <torii/irq.h>
 #include <torii/vlapic.h>
 #include <torii/vpci.h>
+#include <torii/vpower.h>
 
 #include "xen_world.h"
 
@@ -525,7 +526,6 @@ int vpci_op_restore_msi(struct domain *d, u16 seg, u8 bus, u8 devfn)
     return record_pci("restore", seg, bus, devfn);
 }
 
-int vpower_enter_sleep(struct domain *d, u32 pm1a, u32 pm1b, u8 state, bool extended);
 int vpower_enter_sleep(struct domain *d, u32 pm1a, u32 pm1b, u8 state, bool extended)
 {
     (void)d;

@@ -64,6 +64,7 @@ static const struct {
     {"SPCR", false, "the console UART may be Torii's"},
     {"DBGP", false, "the debug port may be Torii's"},
     {"DBG2", false, "the debug port may be Torii's"},
+    {"WAET", false, "an emulator's word on how its timers behave, which Torii's do not share"},
     {"LPIT", false, "low-power idle belongs to who owns the CPUs"},
     {"ASF!", false, "remote control of a machine Dom0 does not own"},
     {"BOOT", false, "tells firmware how the boot went; Torii booted"},

@@ -68,6 +68,9 @@ static void machine(void)
     world_msix_cap(hba, 0xa0, 2, 5, 0x405);
     world_bar32(bridge, 0, 0xd0030000, 0x400);
     world_rom(bridge, 0xd0040000, 0x800);
+    world_track(nic, 0x10, 0x1f80, 64);
+    world_track(hba, 0x24, 0, 32);
+    world_track(nic, NIC_SRIOV + 0x24, 0x1000, 32);
     world_writable(vf, PCI_COMMAND, 2, 4);
     world_msix_cap(vf, 0x40, 2, 0x1000, 0x2000);
 }

@@ -85,6 +85,27 @@ void world_writable(struct world_fn *f, unsigned reg, unsigned bytes, u32 mask)
     memcpy(f->writable + reg, &mask, bytes);
 }
 
+/* Memory that belongs to a device goes where its BAR goes. */
+static struct {
+    struct world_fn *f;
+    unsigned reg, bytes;
+    u32 offset;
+} track[4];
+static unsigned tracks;
+
+void world_track(struct world_fn *f, unsigned reg, u32 offset, unsigned bytes)
+{
+    track[tracks].f = f;
+    track[tracks].reg = reg;
+    track[tracks].offset = offset;
+    track[tracks++].bytes = bytes;
+}
+
+static u64 track_at(unsigned t)
+{
+    return (world_get(track[t].f, track[t].reg, 4) & ~0xfu) + track[t].offset;
+}
+
 static void check_access(unsigned reg, unsigned bytes)
 {
     if ((bytes != 1 && bytes != 2 && bytes != 4) || reg & (bytes - 1) || reg + bytes > PCIE_CONFIG_SIZE)
@@ -106,16 +127,22 @@ u32 pci_read(u32 sbdf, unsigned reg, unsigned bytes)
 void pci_write(u32 sbdf, unsigned reg, unsigned bytes, u32 val)
 {
     struct world_fn *f = fn_at(sbdf);
+    u64 from[4], to;
 
     check_access(reg, bytes);
     if (!f)
         return;
     f->writes++;
+    for (unsigned t = 0; t < tracks; t++)
+        from[t] = track_at(t);
     for (unsigned i = 0; i < bytes; i++) {
         u8 w = f->writable[reg + i];
 
         f->cfg[reg + i] = (f->cfg[reg + i] & ~w) | ((val >> i * 8) & w);
     }
+    for (unsigned t = 0; t < tracks; t++)
+        for (unsigned i = 0; (to = track_at(t)) != from[t] && i < track[t].bytes; i += 4)
+            world_mem_set32(to + i, world_mem32(from[t] + i));
 }
 
 bool pci_has_ecam(u32 sbdf)
@@ -582,7 +609,7 @@ void world_init(void)
     memset(&world_domain, 0, sizeof(world_domain));
     for (unsigned i = 0; i < memory_pages; i++)
         free(memory[i].bytes);
-    memory_pages = mmios = pios = ecams = 0;
+    memory_pages = mmios = pios = ecams = tracks = 0;
     world_deliveries = world_flushes = world_unmapped_pages = world_mapped_pages = world_moves = 0;
     world_msis_live = 0;
     world_msi_room = ~0u;

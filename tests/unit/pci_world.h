@@ -77,6 +77,9 @@ void world_reset(struct world_fn *f);
 u32 world_mem32(paddr_t pa);
 void world_mem_set32(paddr_t pa, u32 val);
 
+/* `bytes` of device memory at this offset of the 32-bit BAR in register `reg` follow it wherever it is written to. */
+void world_track(struct world_fn *f, unsigned reg, u32 offset, unsigned bytes);
+
 /* vpci_init and vpci_domain_add_devices. */
 void world_start(void);
 

@@ -10,7 +10,6 @@
 #include <torii/types.h>
 
 struct domain;
-struct vcpu;
 
 /* Ports 0xcf8-0xcff and every known ECAM region become virtual for d. 0, or -errno of the registration. */
 int vpci_init(struct domain *d);
@@ -39,8 +38,5 @@ int vpci_op_restore_msi(struct domain *d, u16 seg, u8 bus, u8 devfn);
 
 /* Debug console: BARs as mapped, MSI and MSI-X routing. */
 void vpci_dump(const struct domain *d);
-
-/* Supplied by the scheduler: number of the physical CPU whose run queue v is on. Any context. */
-unsigned vcpu_cpu(const struct vcpu *v);
 
 #endif

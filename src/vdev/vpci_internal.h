@@ -8,6 +8,7 @@
 #include <torii/pci.h>
 #include <torii/vpci.h>
 
+struct vcpu;
 struct vpci_dev;
 
 /* --- intercepted registers --- */

@@ -104,11 +104,3 @@ void xen_domain_reset(struct domain *d)
     for (unsigned i = 0; i < d->nr_vcpus; i++)
         pvclock_update(d->vcpu[i]);
 }
-
-/* The control domain is known to everyone, a domain to itself. */
-struct domain *domain_lookup(struct domain *caller, domid_t id)
-{
-    if (id == DOMID_SELF || id == caller->id)
-        return caller;
-    return dom0 && id == dom0->id ? dom0 : NULL;
-}

@@ -287,6 +287,13 @@ void timer_stop(struct timer *t)
 
 /* --- scheduling and life cycle --- */
 
+struct domain *domain_lookup(struct domain *caller, domid_t id)
+{
+    if (id == DOMID_SELF)
+        return caller;
+    return id < ARRAY_SIZE(world_dom) ? &world_dom[id] : NULL;
+}
+
 void vcpu_kick(struct vcpu *v, u64 todo)
 {
     v->todo |= todo;

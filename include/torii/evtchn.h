@@ -9,7 +9,7 @@ struct vcpu;
 struct domain;
 
 int evtchn_domain_init(struct domain *d);
-int evtchn_vcpu_init(struct vcpu *v); /* before v->info is set and d->vcpu[] names v */
+int evtchn_vcpu_init(struct vcpu *v); /* before anything is bound to v */
 /* Close every port, forget FIFO pages (soft reset, destruction). */
 void evtchn_domain_reset(struct domain *d);
 /* Nobody runs in or signals to d any more; also frees what evtchn_vcpu_init made. */

@@ -19,7 +19,7 @@
 
 void evtchn_upcall_inject(struct vcpu *v)
 {
-    u8 vector = READ_ONCE(v->evtchn->upcall_vector);
+    u8 vector = v->evtchn ? READ_ONCE(v->evtchn->upcall_vector) : 0; /* NULL: a vCPU still being built */
 
     /*
      * A vector goes through the local APIC, which drops it while disabled; evtchn_upcall_recheck makes up for that. The

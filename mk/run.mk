@@ -37,6 +37,7 @@ help:
 	@echo 'make check      both compilers, unit tests, fuzz corpora, system tests; one line of counts at the end'
 	@echo 'make unit       the unit tests alone'
 	@echo 'make system     the system tests alone; PYTEST_ARGS="-k poweroff --hv=xen"'
+	@echo 'make fuzz       fuzz every target of tests/fuzz for TIME=60 seconds'
 	@echo 'make matrix     kernels x QEMUs x CPUs x machines x sizes -> build/matrix.md'
 	@echo 'make soak       idle and under load, SOAK_MINUTES=60'
 	@echo 'make deps       install the Debian packages all this needs (tools/packages.txt)'

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Grant tables (public/grant_table.h), version 1: pages a domain lets others map or copy. A table has the shared entries its
- * owner writes, Torii's record of which of them are in use, and the mappings the owner has of other domains' grants.
+ * Grant tables (public/grant_table.h), version 1: pages a domain lets others map or copy. A table has the shared
+ * entries its owner writes, Torii's record of which of them are in use, and the mappings the owner has of other
+ * domains' grants.
  */
 #ifndef TORII_GRANT_H
 #define TORII_GRANT_H
@@ -14,10 +15,11 @@
 struct domain;
 
 /* What a domain gets when its creator names no limits; the ABI's customary values. */
-#define GRANT_FRAMES_DEFAULT   64
+#define GRANT_FRAMES_DEFAULT    64
 #define MAPTRACK_FRAMES_DEFAULT 1024
 
-/* Create d's table with one frame. Limits are in frames; more shared frames than the default are cut to it. 0 or -XEN_ENOMEM. */
+/* Create d's table with one frame. Limits are in frames; more shared frames than the default are cut to it. 0 or
+ * -XEN_ENOMEM. */
 int grant_domain_init(struct domain *d, unsigned max_frames, unsigned max_maptrack_frames);
 /* Drop every mapping d has, hide its frames, clear entries nobody uses. No lock held, no vCPU of d runs. */
 void grant_domain_reset(struct domain *d);
@@ -32,8 +34,8 @@ unsigned grant_nr_frames(const struct domain *d);
 u64 grant_nr_maps(const struct domain *d);
 
 /*
- * Shared frame idx, growing the table up to it: its machine frame, and where d remembers at which of its own gfns it shows
- * (INVALID_GFN: nowhere). 0, -XEN_EINVAL beyond the limit, -XEN_ENOMEM.
+ * Shared frame idx, growing the table up to it: its machine frame, and where d remembers at which of its own gfns it
+ * shows (INVALID_GFN: nowhere). 0, -XEN_EINVAL beyond the limit, -XEN_ENOMEM.
  */
 int grant_frame(struct domain *d, u64 idx, mfn_t *mfn, gfn_t **place);
 /* What d had at gfn is gone; if it was a grant frame, remember that it shows nowhere. d's lock is held. */

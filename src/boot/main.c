@@ -105,7 +105,7 @@ static void boot_on_guarded_stack(void)
     log_boot();
 
     acpi_set_address_check(address_is_not_ours);
-    if (acpi_init())
+    if (acpi_init() || !acpi_find("FACP") || !acpi_find("APIC"))
         refuse_to_start("no usable ACPI tables: Torii needs an RSDP, a FADT and a MADT");
     tsc_init();
     if (lapic_init_boot())

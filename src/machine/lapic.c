@@ -108,23 +108,42 @@ void lapic_init_cpu(void)
             lapic_eoi();
 }
 
+/* The counter and the time it had that value, read as close together as they come in a few tries. */
+static void timer_sample(u32 *count, u64 *ns)
+{
+    u64 best = ~0ull;
+
+    for (unsigned i = 0; i < 16; i++) {
+        u64 before = now_ns(), after;
+        u32 c = lapic_read(LAPIC_TIMER_CURRENT);
+
+        after = now_ns();
+        if (after - before < best) {
+            best = after - before;
+            *count = c;
+            *ns = before + best / 2;
+        }
+    }
+}
+
+#define CALIBRATE_NS 20000000
+
 void lapic_timer_calibrate(void)
 {
+    u32 c0, c1;
     u64 t0, t1;
-    u32 count;
 
     if (tsc_deadline)
         return;
     lapic_write(LAPIC_LVT_TIMER, LAPIC_LVT_MASKED | VECTOR_TIMER);
     lapic_write(LAPIC_TIMER_INIT, ~0u);
-    t0 = now_ns();
-    do
-        t1 = now_ns();
-    while (t1 - t0 < 5000000);
-    count = ~0u - lapic_read(LAPIC_TIMER_CURRENT);
+    timer_sample(&c0, &t0);
+    while (now_ns() - t0 < CALIBRATE_NS)
+        cpu_relax();
+    timer_sample(&c1, &t1);
     lapic_write(LAPIC_TIMER_INIT, 0);
     lapic_write(LAPIC_LVT_TIMER, VECTOR_TIMER);
-    timer_khz = (u32)((u64)count * 1000000 / (t1 - t0));
+    timer_khz = (u32)((u64)(c0 - c1) * 1000000 / (t1 - t0));
     log_debug("LAPIC timer: %u kHz\n", timer_khz);
 }
 

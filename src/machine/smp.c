@@ -25,7 +25,10 @@ extern char trampoline_cr3[], trampoline_entry[], trampoline_stack[], trampoline
 #define START_TRIES_MS  1000
 
 static bool scheduler_may_start;
-static bool warp_go;
+/* Rendezvous for comparing TSCs: the boot CPU names a processor, that one answers, both look, it says when it is done. */
+static unsigned warp_cpu;
+#define WARP_HERE BIT(31)
+#define WARP_DONE 0
 
 void cpu_features_init(void)
 {
@@ -57,9 +60,11 @@ static void noreturn_fn ap_main(struct pcpu *c)
             asm volatile("cli; hlt");
     }
     atomic_store(&c->online, true);
-    while (!atomic_load(&warp_go))
+    while (atomic_load(&warp_cpu) != c->id)
         cpu_relax();
+    atomic_store(&warp_cpu, c->id | WARP_HERE);
     tsc_warp_check(WARP_ROUNDS);
+    atomic_store(&warp_cpu, WARP_DONE);
     while (!atomic_load(&scheduler_may_start))
         cpu_relax();
     sched_loop();
@@ -125,9 +130,12 @@ static void start_one(u32 apic_id, paddr_t page)
         return;
     }
     pcpu_nr++;
-    atomic_store(&warp_go, true);
+    atomic_store(&warp_cpu, c->id);
+    while (!(atomic_load(&warp_cpu) & WARP_HERE) && atomic_load(&warp_cpu) != WARP_DONE)
+        cpu_relax();
     tsc_warp_check(WARP_ROUNDS);
-    atomic_store(&warp_go, false);
+    while (atomic_load(&warp_cpu) != WARP_DONE)
+        cpu_relax();
 }
 
 void smp_start(void)

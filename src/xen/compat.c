@@ -31,8 +31,7 @@ int compat_read_add_to_physmap(const struct hcall *c, u64 gva, struct xen_add_to
         return hcall_read(c, a, gva, sizeof(*a));
     if (hcall_read(c, &n, gva, sizeof(n)))
         return -XEN_EFAULT;
-    *a = (struct xen_add_to_physmap){
-        .domid = n.domid, .size = n.size, .space = n.space, .idx = n.idx, .gpfn = n.gpfn};
+    *a = (struct xen_add_to_physmap){.domid = n.domid, .size = n.size, .space = n.space, .idx = n.idx, .gpfn = n.gpfn};
     return 0;
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What 32-bit callers pass where their layout differs from the 64-bit one: xen_ulong_t, xen_pfn_t and guest handles are 32 bits
- * wide, and 64-bit members are aligned to 4 bytes. Structures that are not here are the same in both.
+ * What 32-bit callers pass where their layout differs from the 64-bit one: xen_ulong_t, xen_pfn_t and guest handles are
+ * 32 bits wide, and 64-bit members are aligned to 4 bytes. Structures that are not here are the same in both.
  */
 #ifndef TORII_XEN_COMPAT_H
 #define TORII_XEN_COMPAT_H
@@ -128,8 +128,8 @@ _Static_assert(sizeof(struct compat_gnttab_setup_table) == 16, "32-bit ABI");
 _Static_assert(sizeof(struct compat_gnttab_copy) == 24, "32-bit ABI");
 
 /*
- * Read a structure from the caller's memory in the caller's layout. Each returns 0 or -XEN_EFAULT; the 64-bit form is filled
- * completely.
+ * Read a structure from the caller's memory in the caller's layout. Each returns 0 or -XEN_EFAULT; the 64-bit form is
+ * filled completely.
  */
 struct hcall;
 int compat_read_reservation(const struct hcall *c, u64 gva, struct xen_memory_reservation *r);

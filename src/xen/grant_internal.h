@@ -14,13 +14,14 @@
 
 /* Torii's side of a shared entry. */
 struct grant_active {
-    void *page;           /* pinned while pins > 0 */
-    u32 pins, writers;    /* uses, and how many of them write */
-    domid_t domid;        /* whose uses */
+    void *page;        /* pinned while pins > 0 */
+    u32 pins, writers; /* uses, and how many of them write */
+    domid_t domid;     /* whose uses */
 };
 
 #define ACTIVE_ORDER 2
-_Static_assert(sizeof(struct grant_active) * ENTRIES_PER_FRAME <= PAGE_SIZE << ACTIVE_ORDER, "one block for each frame");
+_Static_assert(sizeof(struct grant_active) * ENTRIES_PER_FRAME <= PAGE_SIZE << ACTIVE_ORDER,
+               "one block for each frame");
 
 enum map_state { MAP_FREE, MAP_BUSY, MAP_LIVE };
 
@@ -28,16 +29,17 @@ enum map_state { MAP_FREE, MAP_BUSY, MAP_LIVE };
 struct grant_map {
     gfn_t gfn;
     mfn_t mfn;
-    grant_ref_t ref;   /* free: handle of the next free one */
+    grant_ref_t ref; /* free: handle of the next free one */
     domid_t dom;
-    u8 state;          /* enum map_state; only the thread that made it busy changes it or the rest */
+    u8 state; /* enum map_state; only the thread that made it busy changes it or the rest */
     bool readonly;
 };
 
 #define MAPS_PER_FRAME ((u32)(PAGE_SIZE / sizeof(struct grant_map)))
 #define NO_HANDLE      UINT32_MAX
 
-/* lock: shared frames and active entries. map_lock: states and the free list of maps. Neither is taken inside the other. */
+/* lock: shared frames and active entries. map_lock: states and the free list of maps. Neither is taken inside the
+ * other. */
 struct grant_table {
     spinlock_t lock, map_lock;
     unsigned nr_frames, max_frames;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * grant_table_op. The arguments are an array and its length; each element has its own status, and the call itself fails only if
- * the array cannot be reached. A preempted call comes back with the array advanced.
+ * grant_table_op. The arguments are an array and its length; each element has its own status, and the call itself fails
+ * only if the array cannot be reached. A preempted call comes back with the array advanced.
  */
 #include <torii/alloc.h>
 #include <torii/atomic.h>
@@ -29,7 +29,8 @@ static int write_status(const struct hcall *c, size_t offset, s16 status)
 
 static s16 check_map_flags(u32 flags)
 {
-    const u32 guest_only = GNTMAP_guest_avail_mask; /* for page table entries, which are the guest's own business here */
+    const u32 guest_only =
+        GNTMAP_guest_avail_mask; /* for page table entries, which are the guest's own business here */
 
     if (!(flags & (GNTMAP_host_map | GNTMAP_device_map)))
         return GNTST_bad_gntref;
@@ -37,7 +38,8 @@ static s16 check_map_flags(u32 flags)
 }
 
 /* Pin the grant and show its page; the record is busy and gets filled in. */
-static s16 map_page(struct physmap_batch *b, struct domain *rd, const struct gnttab_map_grant_ref *op, struct grant_map *m)
+static s16 map_page(struct physmap_batch *b, struct domain *rd, const struct gnttab_map_grant_ref *op,
+                    struct grant_map *m)
 {
     bool readonly = op->flags & GNTMAP_readonly;
     void *page;

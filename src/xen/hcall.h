@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * One hypercall on its way through src/xen. A family's handler gets the arguments widened to 64 bits, whatever the caller's
- * width, and reads structures in the caller's layout (compat.h).
+ * One hypercall on its way through src/xen. A family's handler gets the arguments widened to 64 bits, whatever the
+ * caller's width, and reads structures in the caller's layout (compat.h).
  */
 #ifndef TORII_XEN_HCALL_H
 #define TORII_XEN_HCALL_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The hypercall boundary. 64-bit code: number in RAX, arguments in RDI RSI RDX R10 R8 R9; 32-bit code: EAX, then EBX ECX EDX ESI
- * EDI EBP. A preempted call is the same instruction executed again with rewritten argument registers.
+ * The hypercall boundary. 64-bit code: number in RAX, arguments in RDI RSI RDX R10 R8 R9; 32-bit code: EAX, then EBX
+ * ECX EDX ESI EDI EBP. A preempted call is the same instruction executed again with rewritten argument registers.
  */
 #include <torii/alloc.h>
 #include <torii/atomic.h>
@@ -30,15 +30,15 @@ static const struct family families[NR_FAMILIES] = {
     [__HYPERVISOR_memory_op] = {"memory_op", hypercall_memory_op, true},
     [__HYPERVISOR_multicall] = {"multicall", hypercall_multicall, true},
     [__HYPERVISOR_set_timer_op] = {"set_timer_op", hypercall_set_timer_op, true},
-    [__HYPERVISOR_xen_version] = {"xen_version", hypercall_xen_version},
-    [__HYPERVISOR_console_io] = {"console_io", hypercall_console_io},
-    [__HYPERVISOR_grant_table_op] = {"grant_table_op", hypercall_grant_table_op},
-    [__HYPERVISOR_vm_assist] = {"vm_assist", hypercall_vm_assist},
-    [__HYPERVISOR_vcpu_op] = {"vcpu_op", hypercall_vcpu_op},
-    [__HYPERVISOR_sched_op] = {"sched_op", hypercall_sched_op},
-    [__HYPERVISOR_event_channel_op] = {"event_channel_op", hypercall_event_channel_op},
-    [__HYPERVISOR_physdev_op] = {"physdev_op", hypercall_physdev_op},
-    [__HYPERVISOR_hvm_op] = {"hvm_op", hypercall_hvm_op},
+    [__HYPERVISOR_xen_version] = {"xen_version", hypercall_xen_version, false},
+    [__HYPERVISOR_console_io] = {"console_io", hypercall_console_io, false},
+    [__HYPERVISOR_grant_table_op] = {"grant_table_op", hypercall_grant_table_op, false},
+    [__HYPERVISOR_vm_assist] = {"vm_assist", hypercall_vm_assist, false},
+    [__HYPERVISOR_vcpu_op] = {"vcpu_op", hypercall_vcpu_op, false},
+    [__HYPERVISOR_sched_op] = {"sched_op", hypercall_sched_op, false},
+    [__HYPERVISOR_event_channel_op] = {"event_channel_op", hypercall_event_channel_op, false},
+    [__HYPERVISOR_physdev_op] = {"physdev_op", hypercall_physdev_op, false},
+    [__HYPERVISOR_hvm_op] = {"hvm_op", hypercall_hvm_op, false},
 };
 
 /* A vCPU counts its own calls, so that a count costs no shared cache line. */
@@ -48,7 +48,8 @@ void hcall_count(struct vcpu *v, unsigned nr, u64 sub_op)
         v->hcalls->count[nr][min(sub_op, (u64)SUB_OPS - 1)]++;
 }
 
-long hypercall_dispatch(struct hcall *c, unsigned nr)
+/* Inline: on the way of every call. */
+static inline long dispatch(struct hcall *c, unsigned nr)
 {
     const struct family *f;
 
@@ -58,6 +59,11 @@ long hypercall_dispatch(struct hcall *c, unsigned nr)
     if (!f->counts_itself)
         hcall_count(c->v, nr, c->args[0]);
     return f->fn(c);
+}
+
+long hypercall_dispatch(struct hcall *c, unsigned nr)
+{
+    return dispatch(c, nr);
 }
 
 static void args_from_regs(struct hcall *c, const struct guest_regs *r)
@@ -108,7 +114,7 @@ bool hypercall(struct vcpu *v, bool long_mode, unsigned cpl)
         c.compat = !long_mode;
         c.again = false;
         args_from_regs(&c, &v->regs);
-        rc = hypercall_dispatch(&c, (u32)v->regs.rax);
+        rc = dispatch(&c, (u32)v->regs.rax);
         if (unlikely(c.again)) {
             args_to_regs(&c, &v->regs);
             return true;
@@ -212,9 +218,9 @@ void hypercall_page_fill(void *p, bool vmcall)
     memset(p, 0xcc, PAGE_SIZE); /* INT3 between the slots */
     for (u32 nr = 0; nr < SLOTS; nr++, slot += SLOT_BYTES) {
         static const u8 ud2[] = {0x0f, 0x0b};
-        const u8 code[] = {0xb8, (u8)nr, (u8)(nr >> 8), 0, 0, /* mov $nr, %eax */
-                           0x0f, 0x01, vmcall ? 0xc1 : 0xd9,  /* vmcall or vmmcall */
-                           0xc3};                             /* ret */
+        const u8 code[] = {0xb8, (u8)nr, (u8)(nr >> 8),        0, 0, /* mov $nr, %eax */
+                           0x0f, 0x01,   vmcall ? 0xc1 : 0xd9,       /* vmcall or vmmcall */
+                           0xc3};                                    /* ret */
 
         /* HYPERVISOR_iret is a PV guest's way out of Xen and has no meaning here. */
         if (nr == __HYPERVISOR_iret)

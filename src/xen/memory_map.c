@@ -83,8 +83,8 @@ long memory_add_to_physmap(struct hcall *c)
 }
 
 /*
- * Another domain's page. Torii tells no domain's frames apart from those of a domain that went, so a page is shared only through
- * grants and resources, which count their users.
+ * Another domain's page. Torii tells no domain's frames apart from those of a domain that went, so a page is shared
+ * only through grants and resources, which count their users.
  */
 static int place_foreign(const struct hcall *c, domid_t foreign)
 {
@@ -166,7 +166,8 @@ static long resource_size(const struct domain *d, const struct xen_mem_acquire_r
         return -XEN_EOPNOTSUPP;
     if (r->id > XENMEM_resource_grant_table_id_status)
         return -XEN_EINVAL;
-    return r->id == XENMEM_resource_grant_table_id_shared ? (long)grant_max_frames(d) : (long)grant_max_status_frames(d);
+    return r->id == XENMEM_resource_grant_table_id_shared ? (long)grant_max_frames(d)
+                                                          : (long)grant_max_status_frames(d);
 }
 
 static long write_size(const struct hcall *c, u32 nr_frames)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* multicall: a list of calls in one exit. Each entry gets its own result; the multicall itself fails only with the list. */
+/* multicall: a list of calls in one exit. Each entry gets its own result; the multicall itself fails only with the
+ * list. */
 #include "compat.h"
 #include "hcall.h"
 
@@ -35,7 +36,8 @@ static int read_entry(const struct hcall *c, u64 gva, struct entry *e)
 /* What is left of a preempted entry goes back into the list. */
 static int write_args(const struct hcall *c, u64 gva, const u64 args[6])
 {
-    u64 array = gva + (c->compat ? offsetof(struct compat_multicall_entry, args) : offsetof(struct multicall_entry, args));
+    u64 array =
+        gva + (c->compat ? offsetof(struct compat_multicall_entry, args) : offsetof(struct multicall_entry, args));
     int rc = 0;
 
     for (unsigned i = 0; i < 6 && !rc; i++)
@@ -45,7 +47,8 @@ static int write_args(const struct hcall *c, u64 gva, const u64 args[6])
 
 static int write_result(const struct hcall *c, u64 gva, long result)
 {
-    u64 at = gva + (c->compat ? offsetof(struct compat_multicall_entry, result) : offsetof(struct multicall_entry, result));
+    u64 at =
+        gva + (c->compat ? offsetof(struct compat_multicall_entry, result) : offsetof(struct multicall_entry, result));
 
     return hcall_write_ulong(c, at, 0, (u64)result);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * physdev_op: what the control domain tells about its PCI devices. Interrupts need no call: a GSI is bound when its RTE is
- * unmasked, an MSI when the capability is enabled, so there are no PIRQs.
+ * physdev_op: what the control domain tells about its PCI devices. Interrupts need no call: a GSI is bound when its RTE
+ * is unmasked, an MSI when the capability is enabled, so there are no PIRQs.
  */
 #include <torii/irq.h>
 #include <torii/vpci.h>

@@ -27,8 +27,8 @@ static void batch_add(struct physmap_batch *b, gfn_t gfn, mfn_t mfn)
 }
 
 /*
- * A pin that was taken while the page went away (guest.h): the page stays the domain's. The guest may have put something
- * else at gfn by now; then the pinned frame has no place and is lost to it.
+ * A pin that was taken while the page went away (guest.h): the page stays the domain's. The guest may have put
+ * something else at gfn by now; then the pinned frame has no place and is lost to it.
  */
 static void keep_pinned(struct domain *d, gfn_t gfn, mfn_t mfn)
 {
@@ -216,7 +216,8 @@ static void warn_not_identity(const struct domain *d, gfn_t gfn, mfn_t mfn)
 
     if (d->privileged && !warned) {
         warned = true;
-        log_warn("d%u: RAM at gfn %#lx is frame %#lx; without an IOMMU devices must not use it for DMA\n", d->id, gfn, mfn);
+        log_warn("d%u: RAM at gfn %#lx is frame %#lx; without an IOMMU devices must not use it for DMA\n", d->id, gfn,
+                 mfn);
     }
 }
 

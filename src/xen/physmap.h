@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Changing what a domain sees at its frame numbers. Which frame is where is decided under the domain's lock; frames taken away
- * are freed only after every TLB and every copy in progress has let go of them, and that is done once for many.
+ * Changing what a domain sees at its frame numbers. Which frame is where is decided under the domain's lock; frames
+ * taken away are freed only after every TLB and every copy in progress has let go of them, and that is done once for
+ * many.
  */
 #ifndef TORII_XEN_PHYSMAP_H
 #define TORII_XEN_PHYSMAP_H
@@ -47,8 +48,8 @@ int physmap_place_in_hole(struct physmap_batch *b, gfn_t gfn, mfn_t mfn, enum s2
 int physmap_remove(struct physmap_batch *b, gfn_t gfn);
 
 /*
- * 2^order frames of RAM at gfn where nothing is. 0, -XEN_EINVAL, -XEN_EBUSY (something is there), -XEN_ENOMEM (also: the
- * domain has all it may).
+ * 2^order frames of RAM at gfn where nothing is. 0, -XEN_EINVAL, -XEN_EBUSY (something is there), -XEN_ENOMEM (also:
+ * the domain has all it may).
  */
 int physmap_populate(struct domain *d, gfn_t gfn, unsigned order);
 

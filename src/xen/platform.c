@@ -32,8 +32,8 @@ static long set_time(const struct hcall *c, u64 secs, u32 nsecs, u64 system_time
 {
     u64 utc;
 
-    if (nsecs >= NS_PER_SEC || __builtin_mul_overflow(secs, NS_PER_SEC, &utc) || __builtin_add_overflow(utc, nsecs, &utc) ||
-        utc < system_time)
+    if (nsecs >= NS_PER_SEC || __builtin_mul_overflow(secs, NS_PER_SEC, &utc) ||
+        __builtin_add_overflow(utc, nsecs, &utc) || utc < system_time)
         return -XEN_EINVAL;
     wall_clock_set(utc, system_time);
     if (dom0)
@@ -65,7 +65,8 @@ static long get_cpuinfo(struct xenpf_pcpuinfo *info)
     return 0;
 }
 
-/* Family, model and stepping from CPUID 1 EAX (SDM vol. 2, CPUID; APM vol. 3 §E.3.2); all CPUs of a machine are alike. */
+/* Family, model and stepping from CPUID 1 EAX (SDM vol. 2, CPUID; APM vol. 3 §E.3.2); all CPUs of a machine are alike.
+ */
 static long get_cpu_version(struct xenpf_pcpu_version *ver)
 {
     struct cpuid_regs vendor = cpuid(0, 0);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Time as the guest computes it: system_time + ((tsc - tsc_timestamp) scaled). The record anchors at system time 0, so the
- * guest's arithmetic is the same as tsc_to_ns and both agree to the nanosecond.
+ * Time as the guest computes it: system_time + ((tsc - tsc_timestamp) scaled). The record anchors at system time 0, so
+ * the guest's arithmetic is the same as tsc_to_ns and both agree to the nanosecond.
  */
 #include <torii/atomic.h>
 #include <torii/hvm.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * increase_reservation, decrease_reservation, populate_physmap: ballooning. The result is how many extents were done; what is left
- * when a call is preempted is encoded above the sub-op in the first register.
+ * increase_reservation, decrease_reservation, populate_physmap: ballooning. The result is how many extents were done;
+ * what is left when a call is preempted is encoded above the sub-op in the first register.
  */
 #include "compat.h"
 #include "memory_op.h"

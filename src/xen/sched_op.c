@@ -19,8 +19,8 @@ static bool has_work(struct vcpu *v)
 }
 
 /*
- * Sleep until an event. An event that arrives before vcpu_block kicks a vCPU that does not sleep yet, so the check comes
- * again afterwards; a later one finds it asleep and wakes it.
+ * Sleep until an event. An event that arrives before vcpu_block kicks a vCPU that does not sleep yet, so the check
+ * comes again afterwards; a later one finds it asleep and wakes it.
  */
 static long block(struct vcpu *v)
 {

@@ -23,8 +23,9 @@ static bool may_register(const struct hcall *c, const struct vcpu *v)
 }
 
 /*
- * Move v->info to a frame of the guest's RAM. Senders that still saw the old place lose nothing: evtchn_info_moved sets every
- * selector bit and the upcall. Under the domain's lock, because an offline vCPU may be registered from two others at once.
+ * Move v->info to a frame of the guest's RAM. Senders that still saw the old place lose nothing: evtchn_info_moved sets
+ * every selector bit and the upcall. Under the domain's lock, because an offline vCPU may be registered from two others
+ * at once.
  */
 static long move_info(struct vcpu *v, gfn_t gfn, u32 offset)
 {

@@ -61,10 +61,22 @@ static void platform_op_is_versioned_and_privileged(void **state)
 
 static void what_torii_leaves_to_others_is_enosys(void **state)
 {
-    static const u32 cmds[] = {XENPF_add_memtype, XENPF_microcode_update, XENPF_efi_runtime_call, XENPF_change_freq,
-                               XENPF_getidletime, XENPF_set_processor_pminfo, XENPF_cpu_online, XENPF_cpu_offline,
-                               XENPF_cpu_hotadd, XENPF_mem_hotadd, XENPF_core_parking, XENPF_resource_op, XENPF_get_symbol,
-                               65, 0, UINT32_MAX};
+    static const u32 cmds[] = {XENPF_add_memtype,
+                               XENPF_microcode_update,
+                               XENPF_efi_runtime_call,
+                               XENPF_change_freq,
+                               XENPF_getidletime,
+                               XENPF_set_processor_pminfo,
+                               XENPF_cpu_online,
+                               XENPF_cpu_offline,
+                               XENPF_cpu_hotadd,
+                               XENPF_mem_hotadd,
+                               XENPF_core_parking,
+                               XENPF_resource_op,
+                               XENPF_get_symbol,
+                               65,
+                               0,
+                               UINT32_MAX};
 
     (void)state;
     memset(&op, 0, sizeof(op));
@@ -198,9 +210,14 @@ static void a_framebuffer_above_4_gib_has_its_upper_half(void **state)
     (void)state;
     memset(&op, 0, sizeof(op));
     boot_info.efi = true;
-    boot_info.fb = (struct boot_framebuffer){
-        .present = true, .base = 0x1c0000000, .pitch = 4096, .width = 1000, .height = 769, .bpp = 32, .red_pos = 16,
-        .red_size = 8};
+    boot_info.fb = (struct boot_framebuffer){.present = true,
+                                             .base = 0x1c0000000,
+                                             .pitch = 4096,
+                                             .width = 1000,
+                                             .height = 769,
+                                             .bpp = 32,
+                                             .red_pos = 16,
+                                             .red_size = 8};
     assert_int_equal(platform(XENPF_get_dom0_console), 40);
     assert_int_equal(console()->video_type, XEN_VGATYPE_EFI_LFB);
     assert_int_equal(console()->u.vesa_lfb.lfb_base, 0xc0000000);
@@ -324,7 +341,8 @@ static void a_broken_system_table_is_not_believed(void **state)
 
 static void device_reports_reach_vpci(void **state)
 {
-    struct physdev_pci_mmcfg_reserved m = {.address = 0xb0000000, .segment = 1, .start_bus = 2, .end_bus = 200, .flags = 1};
+    struct physdev_pci_mmcfg_reserved m = {
+        .address = 0xb0000000, .segment = 1, .start_bus = 2, .end_bus = 200, .flags = 1};
     struct physdev_pci_device dev = {.seg = 3, .bus = 4, .devfn = 5};
     struct physdev_manage_pci old = {.bus = 6, .devfn = 7};
 
@@ -424,10 +442,10 @@ static void the_debug_port_is_never_toriis(void **state)
 
 static void there_are_no_pirqs(void **state)
 {
-    static const unsigned cmds[] = {PHYSDEVOP_eoi, PHYSDEVOP_irq_status_query, PHYSDEVOP_map_pirq, PHYSDEVOP_unmap_pirq,
-                                    PHYSDEVOP_get_free_pirq, PHYSDEVOP_pirq_eoi_gmfn_v1, PHYSDEVOP_pirq_eoi_gmfn_v2,
-                                    PHYSDEVOP_set_iopl, PHYSDEVOP_apic_read, PHYSDEVOP_prepare_msix,
-                                    PHYSDEVOP_release_msix, 99};
+    static const unsigned cmds[] = {
+        PHYSDEVOP_eoi,           PHYSDEVOP_irq_status_query, PHYSDEVOP_map_pirq,         PHYSDEVOP_unmap_pirq,
+        PHYSDEVOP_get_free_pirq, PHYSDEVOP_pirq_eoi_gmfn_v1, PHYSDEVOP_pirq_eoi_gmfn_v2, PHYSDEVOP_set_iopl,
+        PHYSDEVOP_apic_read,     PHYSDEVOP_prepare_msix,     PHYSDEVOP_release_msix,     99};
 
     (void)state;
     for (unsigned i = 0; i < ARRAY_SIZE(cmds); i++)
@@ -437,9 +455,16 @@ static void there_are_no_pirqs(void **state)
 
 static void devices_are_the_control_domains_and_pointers_are_checked(void **state)
 {
-    static const unsigned cmds[] = {PHYSDEVOP_pci_mmcfg_reserved, PHYSDEVOP_pci_device_add, PHYSDEVOP_pci_device_remove,
-                                    PHYSDEVOP_restore_msi_ext, PHYSDEVOP_restore_msi, PHYSDEVOP_manage_pci_add,
-                                    PHYSDEVOP_manage_pci_add_ext, PHYSDEVOP_setup_gsi, PHYSDEVOP_dbgp_op, 32};
+    static const unsigned cmds[] = {PHYSDEVOP_pci_mmcfg_reserved,
+                                    PHYSDEVOP_pci_device_add,
+                                    PHYSDEVOP_pci_device_remove,
+                                    PHYSDEVOP_restore_msi_ext,
+                                    PHYSDEVOP_restore_msi,
+                                    PHYSDEVOP_manage_pci_add,
+                                    PHYSDEVOP_manage_pci_add_ext,
+                                    PHYSDEVOP_setup_gsi,
+                                    PHYSDEVOP_dbgp_op,
+                                    32};
 
     (void)state;
     for (unsigned i = 0; i < ARRAY_SIZE(cmds); i++) {

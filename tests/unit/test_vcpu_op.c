@@ -27,7 +27,7 @@ static int teardown(void **state)
     return 0;
 }
 
-#define VCPU_OP __HYPERVISOR_vcpu_op
+#define VCPU_OP  __HYPERVISOR_vcpu_op
 #define INFO_GFN 100ul
 
 static struct vcpu *vcpu(unsigned i)
@@ -452,11 +452,21 @@ static void the_last_vcpu_going_down_powers_the_domain_off(void **state)
 
 static struct vcpu_hvm_context flat_context(void)
 {
-    return (struct vcpu_hvm_context){
-        .mode = VCPU_HVM_MODE_32B,
-        .cpu_regs.x86_32 = {.eip = 0x100000, .ebx = 7, .esp = 0x9000, .cr0 = 1, .cs_limit = ~0u, .ds_limit = ~0u,
-                            .ss_limit = ~0u, .es_limit = ~0u, .tr_limit = 0x67, .cs_ar = 0xc9b, .ds_ar = 0xc93,
-                            .ss_ar = 0xc93, .es_ar = 0xc93, .tr_ar = 0x8b}};
+    return (struct vcpu_hvm_context){.mode = VCPU_HVM_MODE_32B,
+                                     .cpu_regs.x86_32 = {.eip = 0x100000,
+                                                         .ebx = 7,
+                                                         .esp = 0x9000,
+                                                         .cr0 = 1,
+                                                         .cs_limit = ~0u,
+                                                         .ds_limit = ~0u,
+                                                         .ss_limit = ~0u,
+                                                         .es_limit = ~0u,
+                                                         .tr_limit = 0x67,
+                                                         .cs_ar = 0xc9b,
+                                                         .ds_ar = 0xc93,
+                                                         .ss_ar = 0xc93,
+                                                         .es_ar = 0xc93,
+                                                         .tr_ar = 0x8b}};
 }
 
 static long initialise(const struct vcpu_hvm_context *ctx)

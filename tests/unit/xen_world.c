@@ -223,8 +223,7 @@ int s2_map(struct domain *d, gfn_t gfn, mfn_t mfn, u64 nr, enum s2_type type, un
     for (u64 i = 0; i < nr; i++) {
         if (gfn + i >= WORLD_GFNS || (world_s2_map_fails_after >= 0 && world_s2_map_fails_after-- == 0))
             return -XEN_ENOMEM;
-        world_s2[index_of(d)][gfn + i] =
-            (struct world_s2){.type = (u8)type, .access = (u8)access, .mfn = mfn + i};
+        world_s2[index_of(d)][gfn + i] = (struct world_s2){.type = (u8)type, .access = (u8)access, .mfn = mfn + i};
     }
     return 0;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A machine for tests of hypercalls: two domains with RAM, stage 2 and vCPUs; a clock; records of what the handlers ask of
- * other rooms. Linear addresses of a vCPU are guest-physical ones. Copies and pins are the real ones.
+ * A machine for tests of hypercalls: two domains with RAM, stage 2 and vCPUs; a clock; records of what the handlers ask
+ * of other rooms. Linear addresses of a vCPU are guest-physical ones. Copies and pins are the real ones.
  */
 #ifndef TORII_TESTS_XEN_WORLD_H
 #define TORII_TESTS_XEN_WORLD_H
@@ -25,20 +25,20 @@
 /* Guest frames below this may be mapped. */
 #define WORLD_GFNS 2048
 /* Machine RAM, in frames. Dom0 has 0 .. 255 identity mapped; domU has gfn 0 .. 63 at 256 ..; 512 .. are free. */
-#define WORLD_FRAMES  2048
-#define DOM0_PAGES    256
-#define DOMU_PAGES    64
-#define DOMU_FRAME    256
-#define FREE_FRAME    512
-#define WORLD_VCPUS   3
-#define MMIO_GFN      400 /* of Dom0, a device */
-#define FIXUP_GFN     401 /* of Dom0, device memory found at first touch */
-#define HOLE_GFN      500
+#define WORLD_FRAMES 2048
+#define DOM0_PAGES   256
+#define DOMU_PAGES   64
+#define DOMU_FRAME   256
+#define FREE_FRAME   512
+#define WORLD_VCPUS  3
+#define MMIO_GFN     400 /* of Dom0, a device */
+#define FIXUP_GFN    401 /* of Dom0, device memory found at first touch */
+#define HOLE_GFN     500
 
 /* Guest addresses tests use. */
-#define ARG      0x10000ul /* arguments */
-#define BUF      0x20000ul /* buffers */
-#define CROSSING 0x2fff0ul /* 16 bytes before a page end */
+#define ARG      0x10000ul  /* arguments */
+#define BUF      0x20000ul  /* buffers */
+#define CROSSING 0x2fff0ul  /* 16 bytes before a page end */
 #define NOWHERE  0x7f0000ul /* not mapped */
 
 extern struct domain world_dom[2]; /* [0] is Dom0, [1] is domain 1 */
@@ -54,7 +54,8 @@ extern struct world_s2 world_s2[2][WORLD_GFNS];
 
 /* What the code under test asked for. */
 struct world_record {
-    unsigned flushes, kicks, blocks, starts, offlines, yields, nmis, virqs, shutdowns, wall_sets, callbacks, upcalls, polls;
+    unsigned flushes, kicks, blocks, starts, offlines, yields, nmis, virqs, shutdowns, wall_sets, callbacks, upcalls,
+        polls;
     unsigned info_moves, tlb_resets, released;
     u8 virq, shutdown_reason, upcall_vector;
     u64 callback, poll_ports, poll_deadline, wall_utc, wall_system;
@@ -84,7 +85,7 @@ extern bool world_upcall_pending;
 extern bool world_event_on_block; /* an event arrives while the vCPU goes to sleep */
 extern bool world_online[2][WORLD_VCPUS];
 extern const char *world_console_input;
-extern int world_op_result; /* of vpci, vpower, evtchn */
+extern int world_op_result;          /* of vpci, vpower, evtchn */
 extern int world_s2_map_fails_after; /* the n-th next s2_map fails; negative: none */
 extern void (*world_on_flush)(void);
 extern u64 world_tsc_offset;

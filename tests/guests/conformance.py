@@ -1,0 +1,176 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""Boot the test kernels as Dom0 and collect their results (TAP).
+
+As a program: a table of one hypervisor's results; each run is kept in build/conformance/HV.json, and what the other
+hypervisors said in their last runs stands beside it. As a module: runs() and execute() for the system tests.
+"""
+import argparse
+import dataclasses
+import json
+import pathlib
+import re
+import shlex
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests" / "system"))
+from lib.vm import BUILD, VM, Config, Failure  # noqa: E402
+
+GUESTS = ROOT / "tests" / "guests"
+KEPT = BUILD / "conformance"
+RESULT = re.compile(r"^(ok|not ok) (\d+) - (.*?)(?: # SKIP (.*))?$", re.M)
+DIFFERENCE = re.compile(r"^\| `([\w:]+)` \| (.+?) \| (.+?) \| (.+?) \|$", re.M)
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """One boot of one kernel."""
+
+    guest: str
+    name: str
+    cpus: int = 1
+    mem: int = 512
+    qemu: str = ""
+    cmdline: str = ""
+    exit: str = "guest-shutdown"
+    only: str = ""  # hypervisors it makes sense on, comma-separated
+    timeout: int = 120
+
+
+@dataclasses.dataclass
+class Outcome:
+    results: dict  # check -> "ok", "skip" or "not ok"
+    details: dict  # check -> the line's tail where it failed
+    problem: str = ""  # why the run as a whole failed
+
+    @property
+    def failed(self):
+        return [c for c, r in self.results.items() if r == "not ok"]
+
+
+def runs(hv=""):
+    """Every run of every kernel, from their `run:` comments."""
+    found = []
+    for source in sorted(GUESTS.glob("*.c")):
+        lines = re.findall(r"\brun: *(.*?) *(?:\*/)?$", source.read_text(), re.M) or [""]
+        for line in lines:
+            fields = dict(word.split("=", 1) for word in shlex.split(line))
+            fields = {k: int(v) if k in ("cpus", "mem", "timeout") else v for k, v in fields.items()}
+            name = source.stem + (":" + fields.pop("name") if "name" in fields else "")
+            found.append(Run(source.stem, name, **fields))
+    return [r for r in found if not hv or not r.only or hv in r.only.split(",")]
+
+
+def config(run, hv, **more):
+    # Xen gives Dom0 half, and has no room for it in less.
+    mem = run.mem * 2 if hv == "xen" else run.mem
+    return Config(hv=hv, kernel=str(BUILD / "guests" / run.guest), initrd=str(BUILD / "guests" / "module"),
+                  cmdline=run.cmdline, cpus=run.cpus, mem=mem, qemu_args=run.qemu, **more)
+
+
+def execute(run, hv, **more):
+    """Boot it; what it said."""
+    outcome = Outcome({}, {})
+    with VM(config(run, hv, **more), f"guest-{run.name}-{hv}") as vm:
+        try:
+            vm.expect(r"^1\.\.\d+$", run.timeout, fatal=r"\*\*\* Torii panic|Panic on CPU")
+            ended = vm.wait_exit(30)
+            if ended != run.exit:
+                outcome.problem = f"the machine's end was {ended}, not {run.exit}"
+            if vm.triple_fault():
+                outcome.problem = "triple fault of a physical CPU"
+        except Failure as e:
+            outcome.problem = str(e)
+        text = vm.text
+    for verdict, _, name, skipped in RESULT.findall(text):
+        plain = re.sub(r" \(got .*\)$", "", name)
+        outcome.results[plain] = "skip" if skipped else verdict
+        if verdict == "not ok":
+            outcome.details[plain] = name[len(plain):]
+    planned = re.search(r"^1\.\.(\d+)$", text, re.M)
+    if planned and int(planned.group(1)) != len(RESULT.findall(text)) and not outcome.problem:
+        outcome.problem = f"{len(RESULT.findall(text))} results of {planned.group(1)} planned"
+    return outcome
+
+
+def explained():
+    """{(run, check): column of each hypervisor} of the table in docs/differences.md."""
+    page = ROOT / "docs" / "differences.md"
+    if not page.exists():
+        return {}
+    return {(m[0], m[1]): m[2] for m in DIFFERENCE.findall(page.read_text())}
+
+
+def expected(run, check, hv):
+    """What docs/differences.md says this hypervisor answers: "ok" unless it is listed there."""
+    listed = explained().get((run.name, check), "")
+    return "not ok" if hv in listed.split() else "ok"
+
+
+def unexplained(run, outcome, hv):
+    """Checks that failed though no document says so, and those that passed though one says they fail."""
+    wrong = []
+    for check, result in outcome.results.items():
+        want = expected(run, check, hv)
+        if result == "not ok" and want == "ok":
+            wrong.append(f"{check}{outcome.details.get(check, '')}")
+        elif result == "ok" and want != "ok":
+            wrong.append(f"{check}: passes, but docs/differences.md says it does not")
+    return wrong
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--hv", default="torii", choices=["torii", "xen", "none"])
+    parser.add_argument("guests", nargs="*")
+    args = parser.parse_args()
+    KEPT.mkdir(parents=True, exist_ok=True)
+    file = KEPT / f"{args.hv}.json"
+    kept = json.loads(file.read_text()) if file.exists() else {}
+    bad = 0
+    for run in runs(args.hv):
+        if args.guests and run.guest not in args.guests and run.name not in args.guests:
+            continue
+        outcome = execute(run, args.hv)
+        wrong = unexplained(run, outcome, args.hv)
+        count = list(outcome.results.values()).count
+        print(f"{run.name:24} {count('ok'):4} ok {count('not ok'):3} not ok {count('skip'):3} skipped", flush=True)
+        for check in outcome.failed:
+            mark = "  (docs/differences.md)" if expected(run, check, args.hv) != "ok" else ""
+            print(f"    not ok: {check}{outcome.details[check]}{mark}")
+        if outcome.problem:
+            print("    " + outcome.problem.replace("\n", "\n    "))
+        bad += len(wrong) + bool(outcome.problem)
+        kept[run.name] = {**outcome.results, **({"(the run)": "not ok"} if outcome.problem else {})}
+        file.write_text(json.dumps(kept, indent=1))
+    table(args.hv)
+    return 1 if bad else 0
+
+
+def table(hv):
+    """Counts of all hypervisors' last runs, and the checks on which they differ."""
+    all_runs = {f.stem: json.loads(f.read_text()) for f in sorted(KEPT.glob("*.json"))}
+    hvs = [h for h in ("none", "xen", "torii") if h in all_runs]
+    print(f"\n{'':24}" + "".join(f"{h:>16}" for h in hvs))
+    total = dict.fromkeys(hvs, (0, 0))
+    for run in runs():
+        row = f"{run.name:24}"
+        for h in hvs:
+            results = list(all_runs[h].get(run.name, {}).values())
+            passed, of = results.count("ok"), len(results) - results.count("skip")
+            total[h] = (total[h][0] + passed, total[h][1] + of)
+            row += f"{f'{passed}/{of}' if results else '-':>16}"
+        print(row)
+    print(f"{'all':24}" + "".join(f"{f'{p}/{n}':>16}" for p, n in total.values()))
+    differ = [(run, check) for run in runs() for check in {c for h in hvs for c in all_runs[h].get(run.name, {})}
+              if len({all_runs[h].get(run.name, {}).get(check, "skip") for h in hvs} - {"skip"}) > 1]
+    if differ:
+        print("\ndiffering checks:")
+    for run, check in sorted(differ, key=lambda d: (d[0].name, d[1])):
+        row = " ".join(f"{h}={all_runs[h].get(run.name, {}).get(check, '-').replace(' ', '-')}" for h in hvs)
+        print(f"  {run.name}: {check}: {row}{'' if (run.name, check) in explained() else '  UNEXPLAINED'}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

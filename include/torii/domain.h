@@ -69,6 +69,7 @@ struct vcpu {
     /* Xen ABI, src/xen/vcpu_op.c. */
     struct vcpu_info *info;        /* in shared_info, or where register_vcpu_info put it */
     bool info_registered;
+    struct vcpu_info own_info;  /* of vCPUs for which shared_info has no room, until they register one */
     struct vcpu_runstate_info runstate; /* the truth; copied to the guest at each change */
     void *runstate_page[2];        /* pinned pages of the registered area, NULL if none */
     u32 runstate_offset;

@@ -35,12 +35,10 @@ int xen_domain_init(struct domain *d)
     return 0;
 }
 
-/* Where v's vcpu_info is until the guest registers a place; vCPUs past the 32nd have none the guest can see. */
+/* Where v's vcpu_info is until the guest registers a place. */
 static struct vcpu_info *default_info(struct vcpu *v)
 {
-    if (v->id < XEN_LEGACY_MAX_VCPUS)
-        return &v->d->shared_info->vcpu_info[v->id];
-    return xzalloc(sizeof(struct vcpu_info));
+    return v->id < XEN_LEGACY_MAX_VCPUS ? &v->d->shared_info->vcpu_info[v->id] : &v->own_info;
 }
 
 int xen_vcpu_init(struct vcpu *v)
@@ -48,8 +46,6 @@ int xen_vcpu_init(struct vcpu *v)
     int rc;
 
     v->info = default_info(v);
-    if (!v->info)
-        return -XEN_ENOMEM;
     v->info_registered = false;
     v->runstate = (struct vcpu_runstate_info){.state = RUNSTATE_offline, .state_entry_time = now_ns()};
     vcpu_timers_init(v);
@@ -62,21 +58,16 @@ int xen_vcpu_init(struct vcpu *v)
     return 0;
 }
 
-/* Back to the place v's information has before the guest registers one. */
 static void forget_info(struct vcpu *v)
 {
-    struct vcpu_info *registered = v->info, *fresh;
+    void *page = (void *)((uintptr_t)v->info & PAGE_MASK);
 
+    memset(&v->own_info, 0, sizeof(v->own_info));
     if (!v->info_registered)
         return;
-    fresh = default_info(v);
-    if (!fresh) {
-        /* Without memory for a private one, the guest's page stays in use. */
-        return;
-    }
-    v->info = fresh;
+    v->info = default_info(v);
     v->info_registered = false;
-    guest_page_put(v->d, (void *)((uintptr_t)registered & PAGE_MASK));
+    guest_page_put(v->d, page);
 }
 
 static void reset_vcpu(struct vcpu *v)

@@ -100,11 +100,25 @@ void world_setup(void)
     memset(&world_rec, 0, sizeof(world_rec));
 }
 
+/* RAM the domain got from frames_alloc. */
+static void free_heap_ram(unsigned n)
+{
+    for (gfn_t gfn = 0; gfn < WORLD_GFNS; gfn++)
+        if (world_s2[n][gfn].type == S2_RAM && world_s2[n][gfn].mfn >= WORLD_FRAMES) {
+            frames_free(mfn_to_virt(world_s2[n][gfn].mfn), 0);
+            world_s2[n][gfn] = (struct world_s2){0};
+        }
+}
+
 void world_teardown(void)
 {
+    /* Each may have mapped what the other granted. */
+    for (unsigned n = 0; n < 2; n++)
+        grant_domain_reset(&world_dom[n]);
     for (unsigned n = 2; n-- > 0;) {
         struct domain *d = &world_dom[n];
 
+        free_heap_ram(n);
         grant_domain_free(d);
         for (unsigned i = 0; i < WORLD_VCPUS; i++)
             xfree(world_vcpu[n][i].hcalls);
@@ -453,7 +467,7 @@ int evtchn_poll(struct vcpu *v, u64 ports_gva, unsigned nr_ports, u64 deadline_n
 void console_guest_write(const char *s, size_t n)
 {
     if (world_rec.console_len + n > sizeof(world_rec.console))
-        panic("too much console output\n");
+        world_rec.console_len = 0;
     memcpy(world_rec.console + world_rec.console_len, s, n);
     world_rec.console_len += n;
 }

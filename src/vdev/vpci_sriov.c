@@ -29,9 +29,8 @@ static void vf_bars_probe(struct vpci_dev *dev)
     u64 size;
 
     for (n = 0; n < VPCI_BARS_STD; n++) {
-        bar[n] = (struct vpci_bar){ .reg = dev->sriov->pos + SRIOV_VF_BAR0 + 4 * n,
-                                    .mapped = bar[n].mapped,
-                                    .mapped_size = bar[n].mapped_size };
+        bar[n] = (struct vpci_bar){
+            .reg = dev->sriov->pos + SRIOV_VF_BAR0 + 4 * n, .mapped = bar[n].mapped, .mapped_size = bar[n].mapped_size};
         size = vpci_bar_probe(dev->sbdf, bar[n].reg, &bar[n].is64);
         if (bar[n].is64 && n == VPCI_BARS_STD - 1) {
             bar[n].is64 = false;
@@ -41,9 +40,35 @@ static void vf_bars_probe(struct vpci_dev *dev)
         bar[n].type = size ? BAR_VF : BAR_NONE;
         if (bar[n].is64) {
             n++;
-            bar[n] = (struct vpci_bar){ .type = BAR_HIGH };
+            bar[n] = (struct vpci_bar){.type = BAR_HIGH};
         }
     }
+}
+
+/* Both may depend on the number of functions enabled. */
+static void routing_ids_read(struct vpci_dev *dev)
+{
+    dev->sriov->first_offset = pci_read(dev->sbdf, dev->sriov->pos + SRIOV_FIRST_OFFSET, 2);
+    dev->sriov->stride = pci_read(dev->sbdf, dev->sriov->pos + SRIOV_STRIDE, 2);
+}
+
+/* Firmware, or the guest before the device was set up anew, left virtual functions on. */
+static void take_over(struct vpci_dev *dev)
+{
+    struct vpci_sriov *sriov = dev->sriov;
+    unsigned reg = sriov->pos + SRIOV_CONTROL;
+    u16 control = pci_read(dev->sbdf, reg, 2);
+
+    if (!(control & SRIOV_CONTROL_ENABLE))
+        return;
+    pci_write(dev->sbdf, reg, 2, control & ~SRIOV_CONTROL_MSE);
+    vf_bars_probe(dev);
+    pci_write(dev->sbdf, reg, 2, control);
+    sriov->enabled = true;
+    sriov->memory = control & SRIOV_CONTROL_MSE;
+    sriov->nr = pci_read(dev->sbdf, sriov->pos + SRIOV_NUM_VFS, 2);
+    routing_ids_read(dev);
+    dev->vfs_dirty = true;
 }
 
 static void control_write(struct vpci_dev *dev, unsigned reg, u32 val, void *ctx)
@@ -51,10 +76,8 @@ static void control_write(struct vpci_dev *dev, unsigned reg, u32 val, void *ctx
     struct vpci_sriov *sriov = dev->sriov;
     bool was = decodes(sriov), enabled = val & SRIOV_CONTROL_ENABLE, memory = val & SRIOV_CONTROL_MSE;
 
-    if (enabled && memory && !was) {
+    if (enabled && memory && !was)
         vf_bars_probe(dev);
-        sriov->nr = pci_read(dev->sbdf, sriov->pos + SRIOV_NUM_VFS, 2);
-    }
     if (enabled && !sriov->enabled)
         sriov->nr = pci_read(dev->sbdf, sriov->pos + SRIOV_NUM_VFS, 2);
     if (was && !(enabled && memory))
@@ -63,9 +86,7 @@ static void control_write(struct vpci_dev *dev, unsigned reg, u32 val, void *ctx
     sriov->memory = memory;
     vpci_header_update(dev, vpci_header_decodes(dev));
     pci_write(dev->sbdf, reg, 2, val);
-    /* Both may depend on the number of functions just enabled. */
-    sriov->first_offset = pci_read(dev->sbdf, sriov->pos + SRIOV_FIRST_OFFSET, 2);
-    sriov->stride = pci_read(dev->sbdf, sriov->pos + SRIOV_STRIDE, 2);
+    routing_ids_read(dev);
     dev->vfs_dirty = true;
 }
 
@@ -110,8 +131,9 @@ int vpci_sriov_setup(struct vpci_dev *dev)
         sriov = dev->sriov_memory = xzalloc(sizeof(*sriov));
     if (!sriov)
         return -XEN_ENOMEM;
-    *sriov = (struct vpci_sriov){ .pos = pos };
+    *sriov = (struct vpci_sriov){.pos = pos};
     dev->sriov = sriov;
+    take_over(dev);
     err = vpci_add_register(dev, pos + SRIOV_CONTROL, 2, NULL, control_write, NULL);
     for (n = 0; n < VPCI_BARS_STD && !err; n++)
         err = vpci_add_register(dev, pos + SRIOV_VF_BAR0 + 4 * n, 4, NULL, vf_bar_write, NULL);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* links: src/vdev/vpci.c src/vdev/vpci_map.c src/vdev/vpci_header.c src/vdev/vpci_msi.c src/vdev/vpci_msix.c src/vdev/vpci_sriov.c src/vdev/vpci_rebar.c src/machine/pci.c tests/unit/pci_world.c tests/unit/fakes.c */
-/* MSI-X: trapped tables, entries that take effect when unmasked, malformed capabilities; virtual functions' tables too. */
+/* MSI-X: trapped tables, entries that take effect when unmasked, malformed capabilities; virtual functions' tables too.
+ */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -514,9 +515,9 @@ static void the_dump_shows_entries(void **state)
 
 /* --- virtual functions --- */
 
-#define SRIOV    0x160
-#define VF(n)    PCI_SBDF(0, 0, 0x20 + 2 * (n) + 8)
-#define VF_BAR   0xd4000000ul
+#define SRIOV  0x160
+#define VF(n)  PCI_SBDF(0, 0, 0x20 + 2 * (n) + 8)
+#define VF_BAR 0xd4000000ul
 
 static void with_sriov(void)
 {
@@ -597,6 +598,21 @@ static void virtual_functions_go_with_vf_enable(void **state)
     assert_false(vpci_find(world_domain.vpci, VF(0))->present);
 }
 
+static void virtual_functions_left_on_are_taken_over(void **state)
+{
+    with_sriov();
+    guest_write(NIC, SRIOV + 8, 2, 9);
+    vf_add(0);
+    vpci_op_device_add(&world_domain, 0, 0, PCI_DEVFN(VF(0)));
+    assert_int_equal(vpci_op_device_reset(&world_domain, 0, 0, PCI_DEVFN(NIC)), 0);
+    assert_int_equal(world_get(nic, SRIOV + 8, 2), 9);
+    assert_int_equal(world_get(nic, SRIOV + 0x24, 4), VF_BAR);
+    assert_int_equal(world_s2(VF_BAR), S2_MMIO);
+    assert_true(world_trapped(VF_BAR + 0x1000));
+    guest_write(NIC, SRIOV + 8, 2, 0);
+    assert_false(world_trapped(VF_BAR + 0x1000));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -635,6 +651,7 @@ int main(void)
         TEST(a_virtual_functions_table_is_trapped_at_its_place),
         TEST(a_virtual_function_is_found_at_the_first_look),
         TEST(virtual_functions_go_with_vf_enable),
+        TEST(virtual_functions_left_on_are_taken_over),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

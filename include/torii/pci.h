@@ -13,9 +13,9 @@
 #define PCI_BUS(sbdf)             ((u8)((sbdf) >> 8))
 #define PCI_DEVFN(sbdf)           ((u8)(sbdf))
 #define PCI_DEV(sbdf)             ((sbdf) >> 3 & 31)
-#define PCI_FUNC(sbdf)            ((sbdf) & 7)
+#define PCI_FUNC(sbdf)            ((sbdf)&7)
 /* For log lines. */
-#define PCI_FMT       "%04x:%02x:%02x.%u"
+#define PCI_FMT        "%04x:%02x:%02x.%u"
 #define PCI_ARGS(sbdf) PCI_SEG(sbdf), PCI_BUS(sbdf), (unsigned)PCI_DEV(sbdf), (unsigned)PCI_FUNC(sbdf)
 
 #define PCI_CONFIG_SIZE   256
@@ -23,25 +23,25 @@
 #define PCI_ECAM_BUS_SIZE (1ul << 20) /* bytes of ECAM per bus, PCIe 5.0 §7.2.2 */
 
 /* Common header, PCI 3.0 §6.1. */
-#define PCI_ID              0x00
-#define PCI_COMMAND         0x04
-#define PCI_COMMAND_IO      BIT(0)
-#define PCI_COMMAND_MEMORY  BIT(1)
+#define PCI_ID                   0x00
+#define PCI_COMMAND              0x04
+#define PCI_COMMAND_IO           BIT(0)
+#define PCI_COMMAND_MEMORY       BIT(1)
 #define PCI_COMMAND_INTX_DISABLE BIT(10)
-#define PCI_STATUS          0x06
-#define PCI_STATUS_CAPS     BIT(4)
-#define PCI_CLASS           0x08 /* class, subclass, interface, revision from the top byte down */
-#define PCI_HEADER_TYPE     0x0e
-#define PCI_HEADER_LAYOUT   0x7f
-#define PCI_HEADER_MULTI    0x80
-#define PCI_BAR0            0x10
-#define PCI_ROM             0x30 /* header type 0 */
-#define PCI_ROM_BRIDGE      0x38 /* header type 1 */
-#define PCI_ROM_ENABLE      BIT(0)
-#define PCI_ROM_MASK        0xfffff800u
-#define PCI_CAP_PTR         0x34
-#define PCI_CAP_PTR_CARDBUS 0x14
-#define PCI_CAP_FIRST       0x40
+#define PCI_STATUS               0x06
+#define PCI_STATUS_CAPS          BIT(4)
+#define PCI_CLASS                0x08 /* class, subclass, interface, revision from the top byte down */
+#define PCI_HEADER_TYPE          0x0e
+#define PCI_HEADER_LAYOUT        0x7f
+#define PCI_HEADER_MULTI         0x80
+#define PCI_BAR0                 0x10
+#define PCI_ROM                  0x30 /* header type 0 */
+#define PCI_ROM_BRIDGE           0x38 /* header type 1 */
+#define PCI_ROM_ENABLE           BIT(0)
+#define PCI_ROM_MASK             0xfffff800u
+#define PCI_CAP_PTR              0x34
+#define PCI_CAP_PTR_CARDBUS      0x14
+#define PCI_CAP_FIRST            0x40
 /* Base address registers, PCI 3.0 §6.2.5.1. */
 #define PCI_BAR_IO       BIT(0)
 #define PCI_BAR_IO_MASK  0xfffffffcu
@@ -64,9 +64,9 @@
 
 struct pci_device {
     u32 sbdf;
-    u32 id; /* device id 31:16, vendor id 15:0 */
-    u16 class; /* class and subclass */
-    u8 header; /* header layout, without the multi-function bit */
+    u32 id;     /* device id 31:16, vendor id 15:0 */
+    u16 class;  /* class and subclass */
+    u8 header;  /* header layout, without the multi-function bit */
     bool owned; /* Torii's: its UART, an IOMMU. Dom0 may look but not touch */
     struct pci_device *next;
 };

@@ -13,7 +13,8 @@ struct domain;
 
 /* Ports 0xcf8-0xcff and every known ECAM region become virtual for d. 0, or -errno of the registration. */
 int vpci_init(struct domain *d);
-/* Give d every function pci_init found. MSIs that firmware left on are switched off. Before d runs. 0 or -XEN_ENOMEM. */
+/* Give d every function pci_init found. MSIs that firmware left on are switched off. Before d runs. 0 or -XEN_ENOMEM.
+ */
 int vpci_domain_add_devices(struct domain *d);
 /* Mappings, vectors and traps of all devices go; the domain is paused. */
 void vpci_free(struct domain *d);
@@ -28,7 +29,8 @@ void vpci_config_write(struct domain *d, u32 sbdf, unsigned reg, unsigned bytes,
 /*
  * physdev_op on behalf of d; no lock held. 0 or -errno:
  * mmcfg_reserved: -XEN_EINVAL for a senseless region, -XEN_EEXIST if it contradicts a known one.
- * device_add, device_remove, device_reset, restore_msi: -XEN_ENODEV if there is no such function; adding a known one is 0.
+ * device_add, device_remove, device_reset, restore_msi: -XEN_ENODEV if there is no such function; adding a known one is
+ * 0.
  */
 int vpci_op_mmcfg_reserved(struct domain *d, u64 address, u16 segment, u8 start_bus, u8 end_bus, u32 flags);
 int vpci_op_device_add(struct domain *d, u16 seg, u8 bus, u8 devfn);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Sleep, power-off and reset as an OS asks for them: by the registers it would use on bare metal. Torii watches these and
- * ends the machine itself.
+ * Sleep, power-off and reset as an OS asks for them: by the registers it would use on bare metal. Torii watches these
+ * and ends the machine itself.
  */
 #ifndef TORII_VPOWER_H
 #define TORII_VPOWER_H
@@ -26,8 +26,8 @@ pio_fn vpower_reset_control;
 int vpower_enter_sleep(struct domain *d, u32 pm1a, u32 pm1b, u8 state, bool extended);
 
 /*
- * End the machine by whatever road works: first the one the firmware's tables name. Any context, interrupts disabled, no
- * lock taken. They return only if nothing worked.
+ * End the machine by whatever road works: first the one the firmware's tables name. Any context, interrupts disabled,
+ * no lock taken. They return only if nothing worked.
  */
 void vpower_machine_off(void);
 void vpower_machine_reset(void);

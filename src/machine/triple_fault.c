@@ -7,7 +7,7 @@ void machine_triple_fault(void)
     struct {
         u16 limit;
         u64 base;
-    } packed none = { 0, 0 };
+    } packed none = {0, 0};
 
     asm volatile("lidt %0; int3" : : "m"(none));
 }

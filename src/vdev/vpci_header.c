@@ -289,6 +289,6 @@ void vpci_header_teardown(struct vpci_dev *dev)
 
     for (n = 0; n < VPCI_BARS; n++) {
         vpci_map_bar(dev, n, 0, 0);
-        dev->bar[n] = (struct vpci_bar){ 0 };
+        dev->bar[n] = (struct vpci_bar){0};
     }
 }

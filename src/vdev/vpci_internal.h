@@ -26,7 +26,8 @@ struct vpci_register {
     struct vpci_register *next; /* ascending offsets */
 };
 
-/* Claim 1, 2 or 4 aligned bytes. NULL read: the hardware's value; NULL write: dropped. -XEN_EINVAL, -XEN_EEXIST, -XEN_ENOMEM. */
+/* Claim 1, 2 or 4 aligned bytes. NULL read: the hardware's value; NULL write: dropped. -XEN_EINVAL, -XEN_EEXIST,
+ * -XEN_ENOMEM. */
 int vpci_add_register(struct vpci_dev *dev, unsigned offset, unsigned bytes, vpci_read_fn *read, vpci_write_fn *write,
                       void *ctx);
 
@@ -109,7 +110,7 @@ struct vpci_msix_entry {
     u64 address; /* the guest's message and vector control */
     u32 data, control;
     bool dirty; /* the hardware's entry does not hold what it should */
-    int handle;   /* -1: no vector */
+    int handle; /* -1: no vector */
     unsigned cpu;
     struct msi_message physical;
     u64 count;
@@ -119,7 +120,7 @@ struct vpci_msix_entry {
 struct vpci_msix {
     u8 pos;
     u8 bir;
-    u32 offset; /* of the table in its BAR, bytes */
+    u32 offset;                 /* of the table in its BAR, bytes */
     unsigned entries, capacity; /* entry[] has room for capacity */
     bool enabled, function_masked;
     u64 table; /* machine address while the table is trapped, else 0 */
@@ -139,11 +140,11 @@ struct vpci_sriov {
 struct vpci_dev {
     struct vpci *vpci;
     u32 sbdf;
-    u32 id; /* device and vendor id it was set up for */
+    u32 id;          /* device and vendor id it was set up for */
     spinlock_t lock; /* LOCK_VPCI */
     bool present, read_only;
-    bool flush;      /* the domain's TLBs hold stale entries: flush after unlocking */
-    bool vfs_dirty;  /* VF BARs changed: bring the virtual functions up to date after unlocking */
+    bool flush;                            /* the domain's TLBs hold stale entries: flush after unlocking */
+    bool vfs_dirty;                        /* VF BARs changed: bring the virtual functions up to date after unlocking */
     struct vpci_dev *hash_next, *all_next; /* insert only */
     struct vpci_register *registers;
     struct vpci_bar bar[VPCI_BARS];

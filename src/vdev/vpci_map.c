@@ -69,8 +69,8 @@ static bool span_in_bar(const struct vpci *vpci, mfn_t pfn, mfn_t *end)
     for (dev = vpci->all; dev; dev = dev->all_next)
         for (bar = dev->bar; bar < dev->bar + VPCI_BARS; bar++)
             if (bar->mapped_size)
-                inside |= span_cut(pfn, end, bar->mapped >> PAGE_SHIFT,
-                                   (bar->mapped + bar->mapped_size - 1) >> PAGE_SHIFT);
+                inside |=
+                    span_cut(pfn, end, bar->mapped >> PAGE_SHIFT, (bar->mapped + bar->mapped_size - 1) >> PAGE_SHIFT);
     return inside;
 }
 

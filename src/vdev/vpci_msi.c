@@ -25,12 +25,12 @@
 #define MSI_MASK            16
 
 /* Message format, SDM vol. 3 §10.11. */
-#define MSI_ADDRESS_BASE      0xfee00000u
-#define MSI_ADDRESS_LOGICAL   BIT(2)
-#define MSI_DATA_VECTOR       0xffu
-#define ROUTE_VECTOR_SHIFT    32
-#define ROUTE_DELIVERY_SHIFT  40
-#define ROUTE_LOGICAL         BIT(43)
+#define MSI_ADDRESS_BASE     0xfee00000u
+#define MSI_ADDRESS_LOGICAL  BIT(2)
+#define MSI_DATA_VECTOR      0xffu
+#define ROUTE_VECTOR_SHIFT   32
+#define ROUTE_DELIVERY_SHIFT 40
+#define ROUTE_LOGICAL        BIT(43)
 
 /* --- routes --- */
 

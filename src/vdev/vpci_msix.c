@@ -429,7 +429,7 @@ int vpci_msix_setup(struct vpci_dev *dev)
     msix->entries = entries;
     msix->enabled = msix->function_masked = false;
     for (i = 0; i < entries; i++)
-        msix->entry[i] = (struct vpci_msix_entry){ .dev = dev, .control = ENTRY_MASKED, .handle = -1, .dirty = true };
+        msix->entry[i] = (struct vpci_msix_entry){.dev = dev, .control = ENTRY_MASKED, .handle = -1, .dirty = true};
     dev->msix = msix;
     return vpci_add_register(dev, pos + MSIX_CONTROL, 2, NULL, control_write, NULL);
 }

@@ -58,8 +58,8 @@ static bool sleep_write(struct vpower *p, u8 type, unsigned block)
 }
 
 /*
- * One access to a watched register of `bytes` bytes at offset `at`. Returns whether it is to be performed. SLP_EN and SLP_TYP
- * are in the second byte of PM1 control (ACPI 6.5 §4.8.3.2.1) and in the only one of SLEEP_CONTROL (§4.8.3.7).
+ * One access to a watched register of `bytes` bytes at offset `at`. Returns whether it is to be performed. SLP_EN and
+ * SLP_TYP are in the second byte of PM1 control (ACPI 6.5 §4.8.3.2.1) and in the only one of SLEEP_CONTROL (§4.8.3.7).
  */
 static bool pm1_write(struct vpower *p, unsigned at, unsigned bytes, u32 val, unsigned block)
 {
@@ -210,7 +210,7 @@ static void reset_port(struct vcpu *v, void *ctx, u16 port, unsigned bytes, bool
     watched_port(v, ctx, WATCH_RESET, port, bytes, write, val);
 }
 
-static pio_fn *const watched_fn[WATCH_COUNT] = { pm1a_port, pm1b_port, status_port, sleep_port, reset_port };
+static pio_fn *const watched_fn[WATCH_COUNT] = {pm1a_port, pm1b_port, status_port, sleep_port, reset_port};
 
 /* Memory-mapped registers share their page with others: those are forwarded as they are. */
 static void watched_page(struct vcpu *v, void *ctx, gpa_t gpa, unsigned bytes, bool write, u64 *val)
@@ -308,8 +308,8 @@ static int watch(struct vpower *p, enum watched w)
         err = mmio_register(p->d, page, page + PAGE_SIZE - 1, watched_page, p);
     } else if (gas->space == GAS_IO && gas->address <= 0xffff) {
         /* vPCI has the ports around reset control and the keyboard controller's has its own handler. */
-        if (w == WATCH_RESET && (gas->address == RESET_CONTROL || gas->address == KBC_COMMAND ||
-                                 gas->address == SYSTEM_CONTROL_A))
+        if (w == WATCH_RESET &&
+            (gas->address == RESET_CONTROL || gas->address == KBC_COMMAND || gas->address == SYSTEM_CONTROL_A))
             return 0;
         err = pio_register(p->d, gas->address, gas->address + watched_bytes(w) - 1, watched_fn[w], p);
     } else {
@@ -393,8 +393,8 @@ static void wait_us(unsigned us)
 /* The other bits of the register stay: SCI_EN among them. */
 static u32 pm1_off_value(enum watched w, unsigned block)
 {
-    return (pm1_read(w) & ~(PM1_SLP_EN | SLP_TYP_MASK << PM1_SLP_TYP_SHIFT)) |
-           (u32)acpi_info.s5_typ[block] << PM1_SLP_TYP_SHIFT;
+    return (pm1_read(w) & ~(PM1_SLP_EN | SLP_TYP_MASK << PM1_SLP_TYP_SHIFT)) | (u32)acpi_info.s5_typ[block]
+                                                                                   << PM1_SLP_TYP_SHIFT;
 }
 
 void vpower_machine_off(void)

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* links: src/vdev/vpci.c src/vdev/vpci_map.c src/vdev/vpci_header.c src/vdev/vpci_msi.c src/vdev/vpci_msix.c src/vdev/vpci_sriov.c src/vdev/vpci_rebar.c src/machine/pci.c tests/unit/pci_world.c tests/unit/fakes.c */
 /*
- * A guest does what the input says to the configuration spaces and MSI-X tables of three devices and a virtual function,
- * devices get reset and interrupt in between. After each step what the guest reaches and what the devices hold is checked.
+ * A guest does what the input says to the configuration spaces and MSI-X tables of three devices and a virtual
+ * function, devices get reset and interrupt in between. After each step what the guest reaches and what the devices
+ * hold is checked.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -29,17 +30,17 @@
 
 int LLVMFuzzerTestOneInput(const u8 *data, size_t size);
 
-#define CHECK(cond)                                                     \
-    do {                                                                \
-        if (!(cond))                                                    \
-            panic("%s does not hold (line %d)\n", #cond, __LINE__);     \
+#define CHECK(cond)                                                 \
+    do {                                                            \
+        if (!(cond))                                                \
+            panic("%s does not hold (line %d)\n", #cond, __LINE__); \
     } while (0)
 
 void vpower_reset_control(struct vcpu *v, void *ctx, u16 port, unsigned bytes, bool write, u32 *val)
 {
 }
 
-static const u32 sbdfs[] = { NIC, HBA, BRIDGE, VF };
+static const u32 sbdfs[] = {NIC, HBA, BRIDGE, VF};
 
 /* --- the machine --- */
 
@@ -50,7 +51,7 @@ static void machine(void)
     struct world_fn *bridge = world_add(BRIDGE, 0x34208086, PCI_CLASS_PCI_BRIDGE, 1);
     struct world_fn *vf = world_add(VF, 0xffffffff, 0x0200, 0);
 
-    boot_info.e820.entry[boot_info.e820.nr++] = (struct e820_entry){ MMIO_FIRST + 0x5000, 0x2000, E820_RESERVED };
+    boot_info.e820.entry[boot_info.e820.nr++] = (struct e820_entry){MMIO_FIRST + 0x5000, 0x2000, E820_RESERVED};
     world_bar32(nic, 0, 0xd0000000, 0x4000);
     world_bar64(nic, 2, 0xd0010000, 0x2000);
     world_rom(nic, 0xd0020000, 0x1000);
@@ -220,8 +221,8 @@ static void check(void)
 /* --- what happens --- */
 
 /* Registers worth hitting more often than chance would. */
-static const u16 hot[] = { 0x04, 0x10, 0x14, 0x18, 0x1c, 0x24, 0x30, 0x38, 0x34, 0x42, 0x52, 0x54, 0x58, 0x5c, 0x60,
-                           0x72, 0x82, 0x84, 0x88, 0xa2, 0x168, 0x170, 0x184, 0x05, 0x12, 0x53, 0x73 };
+static const u16 hot[] = {0x04, 0x10, 0x14, 0x18, 0x1c, 0x24, 0x30,  0x38,  0x34,  0x42, 0x52, 0x54, 0x58, 0x5c,
+                          0x60, 0x72, 0x82, 0x84, 0x88, 0xa2, 0x168, 0x170, 0x184, 0x05, 0x12, 0x53, 0x73};
 
 /* Addresses stay in a window, so that tables are moved over each other and into reserved pages. */
 static u32 value_of(const u8 *p)
@@ -242,8 +243,8 @@ static u32 value_of(const u8 *p)
 
 static void table_access(const u8 *p)
 {
-    u64 base[3] = { (world_get(fn(NIC), 0x10, 4) & ~0xfu) + 0x1f80, world_get(fn(HBA), 0x24, 4) & ~0xfu,
-                    (world_get(fn(NIC), NIC_SRIOV + 0x24, 4) & ~0xfu) + 0x1000 };
+    u64 base[3] = {(world_get(fn(NIC), 0x10, 4) & ~0xfu) + 0x1f80, world_get(fn(HBA), 0x24, 4) & ~0xfu,
+                   (world_get(fn(NIC), NIC_SRIOV + 0x24, 4) & ~0xfu) + 0x1000};
     gpa_t gpa = base[p[1] % 3] + (p[2] & 0x7f);
     unsigned bytes = 1u << (p[1] >> 4 & 3);
     u32 val = p[1] & 8 ? 0xfee00000 | p[4] << 12 : p[4];

@@ -187,7 +187,7 @@ struct world_fn *world_add(u32 sbdf, u32 id, u16 class, u8 header)
     f->used = true;
     f->sbdf = sbdf;
     world_set(f, PCI_ID, 4, id);
-    world_set(f, PCI_CLASS, 4, (u32)class << 16);
+    world_set(f, PCI_CLASS, 4, (u32) class << 16);
     world_set(f, PCI_HEADER_TYPE, 1, header);
     world_writable(f, PCI_COMMAND, 2, 0x0547);
     return f;
@@ -516,7 +516,7 @@ int msi_alloc(unsigned count, unsigned cpu, irq_fn *fn, void *ctx, size_t stride
     world_msi_room--;
     while (world_msi[h].used)
         h++;
-    world_msi[h] = (struct world_msi){ true, false, count, cpu, cpu, fn, ctx, stride, new_message(count, cpu) };
+    world_msi[h] = (struct world_msi){true, false, count, cpu, cpu, fn, ctx, stride, new_message(count, cpu)};
     *msg = world_msi[h].msg;
     world_msis_live++;
     return h;
@@ -573,7 +573,7 @@ unsigned vlapic_deliver(struct domain *d, u32 dest, bool logical, u8 delivery, u
 {
     if (fake_locks_held)
         fail("delivery with a lock held");
-    world_delivered[world_deliveries++ % 64] = (struct world_delivery){ dest, logical, delivery, vector };
+    world_delivered[world_deliveries++ % 64] = (struct world_delivery){dest, logical, delivery, vector};
     return 1;
 }
 
@@ -620,8 +620,8 @@ void world_init(void)
     fake_log_count = 0;
     fake_log_last[0] = 0;
     boot_info.e820.nr = 2;
-    boot_info.e820.entry[0] = (struct e820_entry){ 0, 0xa0000, E820_RAM };
-    boot_info.e820.entry[1] = (struct e820_entry){ 0x100000, 0x7ff00000, E820_RAM };
+    boot_info.e820.entry[0] = (struct e820_entry){0, 0xa0000, E820_RAM};
+    boot_info.e820.entry[1] = (struct e820_entry){0x100000, 0x7ff00000, E820_RAM};
     for (unsigned i = 0; i < WORLD_CPUS; i++) {
         world_vcpu[i].id = i;
         world_vcpu[i].d = &world_domain;

@@ -286,8 +286,8 @@ static void extended_capabilities_are_found_and_loops_end(void **state)
 static void bad_ecam_tables_are_logged_and_skipped(void **state)
 {
     acpi_info.nr_mcfg = 2;
-    acpi_info.mcfg[0] = (struct acpi_mcfg){ 0xc0000123, 4, 0, 1 };
-    acpi_info.mcfg[1] = (struct acpi_mcfg){ 0xd0000000, 5, 0, 0 };
+    acpi_info.mcfg[0] = (struct acpi_mcfg){0xc0000123, 4, 0, 1};
+    acpi_info.mcfg[1] = (struct acpi_mcfg){0xd0000000, 5, 0, 0};
     fake_log_count = 0;
     pci_init();
     assert_int_equal(fake_log_count, 2);

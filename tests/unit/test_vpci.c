@@ -40,7 +40,7 @@ static int setup(void **state)
         nic->writable[i] = 0xff;
     }
     acpi_info.nr_mcfg = 1;
-    acpi_info.mcfg[0] = (struct acpi_mcfg){ ECAM, 0, 0, 3 };
+    acpi_info.mcfg[0] = (struct acpi_mcfg){ECAM, 0, 0, 3};
     return 0;
 }
 

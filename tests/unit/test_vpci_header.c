@@ -229,7 +229,7 @@ static void overlapping_bars_keep_what_is_still_decoded(void **state)
 
 static void pages_in_the_firmware_map_or_of_torii_are_not_touched(void **state)
 {
-    boot_info.e820.entry[boot_info.e820.nr++] = (struct e820_entry){ 0xd0001000, 0x1000, E820_RESERVED };
+    boot_info.e820.entry[boot_info.e820.nr++] = (struct e820_entry){0xd0001000, 0x1000, E820_RESERVED};
     world_s2_set(0xd0001000, S2_RAM);
     world_protected = 0xd0003;
     world_bar32(nic, 0, 0xd0000000, 0x4000);

@@ -26,7 +26,7 @@
 
 struct acpi_info acpi_info;
 static struct domain domain;
-static struct vcpu vcpu = { .d = &domain };
+static struct vcpu vcpu = {.d = &domain};
 static int ended; /* SHUTDOWN_* or -1 */
 static unsigned triple_faults, unmapped;
 static u8 ports[0x10000];
@@ -144,7 +144,7 @@ int mmio_register(struct domain *d, gpa_t first, gpa_t last, mmio_fn *fn, void *
 
 static struct acpi_gas io_gas(u16 port)
 {
-    return (struct acpi_gas){ .space = 1, .width = 16, .address = port };
+    return (struct acpi_gas){.space = 1, .width = 16, .address = port};
 }
 
 static int setup(void **state)
@@ -314,10 +314,10 @@ static void sleep_control_of_reduced_hardware_powers_off(void **state)
 
 static void memory_mapped_registers_are_watched_and_their_neighbours_pass(void **state)
 {
-    acpi_info.pm1a_cnt = (struct acpi_gas){ .space = 0, .address = FIXED + 0x804 };
-    acpi_info.pm1a_evt = (struct acpi_gas){ .space = 0, .address = FIXED + 0x800 };
-    acpi_info.sleep_control = (struct acpi_gas){ .space = 0, .address = FIXED + 0x900 };
-    acpi_info.reset_reg = (struct acpi_gas){ .space = 0, .address = FIXED + 0x1010 };
+    acpi_info.pm1a_cnt = (struct acpi_gas){.space = 0, .address = FIXED + 0x804};
+    acpi_info.pm1a_evt = (struct acpi_gas){.space = 0, .address = FIXED + 0x800};
+    acpi_info.sleep_control = (struct acpi_gas){.space = 0, .address = FIXED + 0x900};
+    acpi_info.reset_reg = (struct acpi_gas){.space = 0, .address = FIXED + 0x1010};
     acpi_info.reset_value = 0x77;
     acpi_info.reset_supported = true;
     start();
@@ -519,7 +519,7 @@ static void reset_goes_down_the_list(void **state)
 
 static void a_reset_register_in_configuration_space_is_written_there(void **state)
 {
-    acpi_info.reset_reg = (struct acpi_gas){ .space = 2, .address = 31ull << 32 | 2 << 16 | 0xd9 };
+    acpi_info.reset_reg = (struct acpi_gas){.space = 2, .address = 31ull << 32 | 2 << 16 | 0xd9};
     acpi_info.reset_value = 6;
     acpi_info.reset_supported = true;
     start();
@@ -544,7 +544,7 @@ static void failures_of_registration_are_returned(void **state)
 
 static void the_interrupt_controllers_read_all_ones(void **state)
 {
-    static const u16 denied[] = { 0x20, 0x21, 0xa0, 0xa1, 0x4d0, 0x4d1, 0x22, 0x23 };
+    static const u16 denied[] = {0x20, 0x21, 0xa0, 0xa1, 0x4d0, 0x4d1, 0x22, 0x23};
 
     assert_int_equal(legacy_ports_register(&domain), 0);
     for (unsigned i = 0; i < ARRAY_SIZE(denied); i++) {
@@ -557,7 +557,7 @@ static void the_interrupt_controllers_read_all_ones(void **state)
 
 static void what_is_dom0s_is_not_trapped(void **state)
 {
-    static const u16 free_ports[] = { 0x00, 0x40, 0x43, 0x60, 0x61, 0x70, 0x71, 0x80, 0xc0, 0x3f8, 0x3c0 };
+    static const u16 free_ports[] = {0x00, 0x40, 0x43, 0x60, 0x61, 0x70, 0x71, 0x80, 0xc0, 0x3f8, 0x3c0};
 
     assert_int_equal(legacy_ports_register(&domain), 0);
     for (unsigned i = 0; i < ARRAY_SIZE(free_ports); i++)

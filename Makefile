@@ -51,6 +51,14 @@ $(BUILD)/%.S.o: %.S
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) -D__ASSEMBLY__ -MMD -MP -c $< -o $@
 
+# The framebuffer's font is data that Debian ships: fetched once, linked in.
+FONT := $(BUILD)/font/vga16.psf
+$(FONT):
+	@BUILD=$(BUILD) tools/fetch-font.sh >/dev/null
+
+$(BUILD)/src/core/font.S.o: $(FONT)
+$(BUILD)/src/core/font.S.o: CFLAGS += -DFONT_FILE='"$(abspath $(FONT))"'
+
 # Unit tests: each tests/unit/test_*.c names the sources it links in a first-lines comment "links: a.c b.c".
 TESTS := $(sort $(wildcard tests/unit/test_*.c))
 TEST_BINS := $(TESTS:tests/unit/%.c=$(BUILD)/unit/%)

@@ -48,6 +48,7 @@
 #define EFER_NXE  BIT(11)
 #define EFER_SVME BIT(12)
 
+#define RFLAGS_TF BIT(8)
 #define RFLAGS_IF BIT(9)
 #define RFLAGS_VM BIT(17)
 

@@ -23,6 +23,7 @@ enum exit_reason {
     EXIT_MMIO,    /* emulated access */
     EXIT_FAULT_IN, /* page mapped at first touch */
     EXIT_SHUTDOWN,
+    EXIT_CONTROL, /* control registers, where the vendor's code has to follow: done */
     EXIT_OTHER,
     EXIT_REASONS
 };

@@ -10,7 +10,7 @@ const char *const exit_reason_names[EXIT_REASONS] = {
     [EXIT_CPUID] = "CPUID",         [EXIT_HLT] = "HLT",           [EXIT_IO] = "I/O port",
     [EXIT_MSR_READ] = "MSR read",   [EXIT_MSR_WRITE] = "MSR write", [EXIT_HYPERCALL] = "hypercall",
     [EXIT_MMIO] = "MMIO",           [EXIT_FAULT_IN] = "fault-in", [EXIT_SHUTDOWN] = "shutdown",
-    [EXIT_OTHER] = "other",
+    [EXIT_CONTROL] = "control",     [EXIT_OTHER] = "other",
 };
 
 void trace_dump(const struct pcpu *c)

@@ -201,6 +201,8 @@ bool vcpu_handle_exit(struct vcpu *v, struct hvm_exit *exit)
         return false;
     case EXIT_WINDOW:
         return true;
+    case EXIT_CONTROL:
+        return false;
     case EXIT_NMI:
         nmi_forward();
         return true;

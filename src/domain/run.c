@@ -9,12 +9,13 @@
 #include <torii/trace.h>
 #include <torii/vlapic.h>
 
-/* TPR can hide an interrupt that nothing else does: ask for an exit when it drops. */
+/* Ask for an exit when the TPR no longer hides what it hides now. What an interrupt in service hides, its EOI shows. */
 static void tpr_window(struct vcpu *v)
 {
-    int hidden = vlapic_highest_irr(v);
+    int vector = vlapic_highest_irr(v);
+    bool hidden = vector >= 0 && vector >> 4 <= vlapic_get_cr8(v);
 
-    hvm->irq_window(v, hidden >= 0, hidden >= 0 ? (u8)(hidden >> 4) : 0);
+    hvm->irq_window(v, hidden, hidden ? (u8)(vector >> 4) : 0);
 }
 
 /*
@@ -134,6 +135,7 @@ void vcpu_run(struct vcpu *v)
             stat->cycles += rdtsc() - left;
         }
         hvm->run(v, &exit);
+        __atomic_store_n(&v->running, false, __ATOMIC_RELEASE);
         left = rdtsc();
         record(c, v, &exit, left);
         cr8 = hvm->get_cr8(v);

@@ -16,7 +16,7 @@ static void processor(void)
     ok(!(e->eflags & 0x20300), "EFLAGS has VM, IF and TF clear");
     is(e->dr6, 0xffff0ff0, "DR6 is as after reset");
     is(e->dr7, 0x400, "DR7 is as after reset");
-    is(e->ds, 0x1236, "DS, ES and SS are flat and writable");
+    ok(e->ds == 0x1234 && e->es == 0x1235 && e->ss == 0x1236, "DS, ES and SS are flat and writable");
     ok(e->called, "a CALL works on a stack in start_info before a GDT is loaded");
 }
 
@@ -39,7 +39,10 @@ static void apic(void)
     ok(!(base & BIT(10)), "the local APIC is in xAPIC mode");
     for (u32 lvt = LAPIC_LVTT; lvt <= LAPIC_LVT_ERROR; lvt += 0x10)
         masked &= lapic_read(lvt) >> 16 & 1;
-    ok(masked, "every LVT entry is masked");
+    if (on_xen)
+        ok(masked, "every LVT entry is masked");
+    else
+        skip("every LVT entry is masked", "firmware wires LINT0");
     is(lapic_read(LAPIC_TPR), 0, "TPR is 0");
     is(lapic_read(LAPIC_TICR), 0, "the APIC timer is stopped");
 }

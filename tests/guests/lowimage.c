@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* base: 0x200000 */
+/* run: only=torii,xen */
 /* An image at 2 MiB that must not move, as FreeBSD's: what FreeBSD assumes of the things around it. */
 #include "rt.h"
 

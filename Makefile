@@ -8,6 +8,10 @@ LD = ld
 OBJCOPY = objcopy
 DEBUG ?= 0
 
+# V=1 shows the commands.
+Q := $(if $(V),,@)
+say := @$(if $(V),:,printf '  %-6s %s\n')
+
 WARN := -Wall -Wextra -Werror -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition -Wno-unused-parameter
 INCLUDES := -Iinclude -I$(BUILD)/include
 DEFS := -D__XEN_TOOLS__
@@ -30,26 +34,30 @@ all: $(BUILD)/torii
 
 # Linked twice: the second time with the symbols of the first, so that a panic can name functions.
 $(BUILD)/torii.nosyms: $(OBJS) src/boot/torii.lds
-	$(LINK) -o $@
+	$(say) LD $@
+	$(Q)$(LINK) -o $@
 
 $(BUILD)/symbols.o: $(BUILD)/torii.nosyms tools/symbols.sh
-	tools/symbols.sh $< > $(BUILD)/symbols.S
-	$(CC) -c $(BUILD)/symbols.S -o $@
+	$(Q)tools/symbols.sh $< > $(BUILD)/symbols.S
+	$(Q)$(CC) -c $(BUILD)/symbols.S -o $@
 
 $(BUILD)/torii.elf: $(BUILD)/symbols.o
-	$(LINK) $< -o $@
+	$(say) LD $@
+	$(Q)$(LINK) $< -o $@
 
 # Multiboot 1 loaders want a 32-bit container.
 $(BUILD)/torii: $(BUILD)/torii.elf
-	$(OBJCOPY) -S -O elf32-i386 $< $@
+	$(Q)$(OBJCOPY) -S -O elf32-i386 $< $@
 
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(CFLAGS_$(subst /,_,$*)) -MMD -MP -c $< -o $@
+	$(say) CC $@
+	$(Q)$(CC) $(CFLAGS) -MMD -MP -c $< -o $@
 
 $(BUILD)/%.S.o: %.S
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) -D__ASSEMBLY__ -MMD -MP -c $< -o $@
+	$(say) AS $@
+	$(Q)$(CC) $(CFLAGS) -D__ASSEMBLY__ -MMD -MP -c $< -o $@
 
 # The framebuffer's font is data that Debian ships: fetched once, linked in.
 FONT := $(BUILD)/font/vga16.psf
@@ -70,7 +78,8 @@ test_links = $(shell sed -n 's/.*links: *//p' $(1) | sed 's|\*/||' | head -1)
 test_libs = $(shell sed -n 's/.*libs: *//p' $(1) | sed 's|\*/||' | head -1)
 $(BUILD)/unit/%: tests/unit/%.c $$(call test_links,tests/unit/$$*.c) $(wildcard tests/unit/*.h include/torii/*.h)
 	@mkdir -p $(@D)
-	$(HOSTCC) $(TEST_CFLAGS) $(filter %.c,$^) -o $@ -lcmocka $(call test_libs,$<)
+	$(say) HOSTCC $@
+	$(Q)$(HOSTCC) $(TEST_CFLAGS) $(filter %.c,$^) -o $@ -lcmocka $(call test_libs,$<)
 
 .PHONY: unit
 unit: $(TEST_BINS)

@@ -4,7 +4,7 @@
 PYTHON := /usr/bin/python3
 JOBS ?= 2
 SOAK_MINUTES ?= 60
-PYTEST := $(PYTHON) -m pytest -p no:cacheprovider -n $(JOBS)
+PYTEST := $(PYTHON) -m pytest -n $(JOBS)
 
 .PHONY: check
 check: deps

@@ -113,7 +113,7 @@ def system():
     result = ROOT / BUILD / "system.xml"
     result.unlink(missing_ok=True)
     if status == 0:
-        status, output = run("/usr/bin/python3", "-m", "pytest", "-p", "no:cacheprovider", "-q", "-n", JOBS,
+        status, output = run("/usr/bin/python3", "-m", "pytest", "-q", "-n", JOBS,
                              "--tb=short", f"--junitxml={result}", "tests/system", timeout=40 * 60)
     if not result.exists():
         print(output[-4000:])

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What Torii would make of a kernel file: image-info FILE
- * Build: gcc -D__XEN_TOOLS__ -DTORII_HOST -Iinclude -O1 -g tools/image-info.c
- * src/domain/{image,decompress,libc_shim,elf}.c src/core/refusal.c -lz -llzma -lzstd -llz4 -o build/image-info
+ * What Torii would make of a kernel file: image-info KERNEL [ELF]
+ * The unpacked image goes to the file ELF, if given. `make build/image-info`
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,6 +27,16 @@ static void *read_file(const char *name, size_t *bytes)
     fclose(f);
     *bytes = end;
     return data;
+}
+
+static void write_file(const char *name, const void *data, size_t bytes)
+{
+    FILE *f = fopen(name, "wb");
+
+    if (!f || fwrite(data, 1, bytes, f) != bytes || fclose(f)) {
+        perror(name);
+        exit(1);
+    }
 }
 
 static int refused(const struct refusal *why)
@@ -61,8 +70,8 @@ int main(int argc, char **argv)
     size_t bytes, peak;
     void *file, *image, *arena;
 
-    if (argc != 2) {
-        fprintf(stderr, "usage: %s KERNEL\n", argv[0]);
+    if (argc != 2 && argc != 3) {
+        fprintf(stderr, "usage: %s KERNEL [ELF]\n", argv[0]);
         return 1;
     }
     file = read_file(argv[1], &bytes);
@@ -80,6 +89,8 @@ int main(int argc, char **argv)
     if (elf_parse(image, src.image_bytes, &elf, &why))
         return refused(&why);
     print_elf(&elf);
+    if (argc == 3)
+        write_file(argv[2], image, src.image_bytes);
     free(arena);
     free(image);
     free(file);

@@ -3,6 +3,7 @@ import contextlib
 import dataclasses
 import os
 import re
+import shutil
 import sys
 
 import pytest
@@ -40,10 +41,15 @@ def pytest_collection_modifyitems(config, items):
 
 
 @pytest.fixture(scope="session")
-def base(request):
+def base(request, tmp_path_factory):
     """The configuration the command line asks for."""
     option = request.config.getoption
-    return Config(hv=option("--hv"), kernel=option("--kernel"), qemu=option("--qemu"), cpu=option("--cpu"))
+    image = ""
+    if option("--hv") == "torii":
+        # a rebuild in the middle of a run must not change what is tested
+        image = str(tmp_path_factory.mktemp("image") / "torii")
+        shutil.copy(BUILD / "torii", image)
+    return Config(hv=option("--hv"), kernel=option("--kernel"), qemu=option("--qemu"), cpu=option("--cpu"), image=image)
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ pytestmark = [pytest.mark.hypervisor, pytest.mark.xdist_group("iso")]
 
 @pytest.fixture(scope="module")
 def iso(base):
-    env = dict(os.environ, BUILD=str(BUILD), KERNEL=base.kernel, CMDLINE="", TORII_ARGS="", INITRD="")
+    env = dict(os.environ, BUILD=str(BUILD), KERNEL=base.kernel, CMDLINE="", TORII_ARGS="", INITRD="", IMAGE=base.image)
     if base.hv == "xen":
         xen = subprocess.run([ROOT / "tools/fetch-xen.sh"], check=True, capture_output=True, text=True, env=env)
         env.update(IMAGE=xen.stdout.strip(), TORII_ARGS="dom0=pvh dom0_mem=512M")

@@ -1,0 +1,16 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# Bochs: VMX with EPT, and kinds of SVM that QEMU has not. `make run-bochs`; variables are those of tools/run-bochs.sh.
+
+export MODEL LIMIT
+
+IMAGE_INFO := tools/image-info.c src/domain/image.c src/domain/decompress.c src/domain/libc_shim.c src/domain/elf.c \
+  src/core/refusal.c
+$(BUILD)/image-info: $(IMAGE_INFO) include/torii/image.h
+	@mkdir -p $(@D)
+	$(HOSTCC) $(CFLAGS_COMMON) -DTORII_HOST $(IMAGE_INFO) -lz -llzma -lzstd -llz4 -o $@
+
+.PHONY: run-bochs
+run-bochs: deps-run deps-iso deps-bochs
+	@$(MAKE) --no-print-directory $(if $(INITRD),,$(BUILD)/initrd.gz) $(BUILD)/image-info all
+	@CPUS=$(if $(filter file,$(origin CPUS)),1,$(CPUS)) MEM=$(if $(filter file,$(origin MEM)),1024,$(MEM)) \
+	  tools/run-bochs.sh

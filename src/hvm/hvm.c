@@ -9,19 +9,17 @@
 
 const struct hvm_ops *hvm;
 
-static const struct hvm_ops *const implementations[] = {&svm_ops};
+static const struct hvm_ops *const implementations[] = {&svm_ops, &vmx_ops};
 
 int hvm_init(void)
 {
-    for (unsigned i = 0; i < ARRAY_SIZE(implementations); i++) {
-        const char *missing = implementations[i]->probe();
-
-        if (!missing) {
+    for (unsigned i = 0; i < ARRAY_SIZE(implementations); i++)
+        if (!implementations[i]->probe()) {
             hvm = implementations[i];
             return 0;
         }
-        log_err("%s: not usable: %s\n", implementations[i]->name, missing);
-    }
+    for (unsigned i = 0; i < ARRAY_SIZE(implementations); i++)
+        log_err("%s: not usable: %s\n", implementations[i]->name, implementations[i]->probe());
     log_err("Torii needs hardware virtualisation with nested paging and cannot run on this CPU\n");
     return -XEN_ENODEV;
 }
@@ -35,6 +33,12 @@ bool hvm_pat_is_valid(u64 pat)
             return false;
     }
     return true;
+}
+
+/* LME may not change while paging is on; LMA is the processor's (APM vol. 2 §3.1.7). */
+bool hvm_efer_is_valid(u64 val, u64 old, u64 mask, u64 cr0)
+{
+    return !(val & ~mask) && !((val ^ old) & EFER_LME && cr0 & CR0_PG);
 }
 
 /* Segment attributes: present, and type. */

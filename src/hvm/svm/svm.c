@@ -280,7 +280,6 @@ static void svm_run(struct vcpu *v, struct hvm_exit *exit)
     c->clean = svm_features.edx & SVM_FEATURE_CLEAN ? ~h->dirty : 0;
     h->dirty = 0;
     svm_enter(h->vmcb_pa, &v->regs, this_cpu()->hvm_host_pa, interrupts);
-    __atomic_store_n(&v->running, false, __ATOMIC_RELEASE);
     v->regs.rax = c->rax;
     v->regs.rsp = c->rsp;
     v->regs.rip = c->rip;
@@ -422,8 +421,7 @@ static int svm_msr_write(struct vcpu *v, u32 msr, u64 val)
     struct vmcb *c = v->hvm->vmcb;
 
     if (msr == MSR_EFER) {
-        /* LME may not change while paging is on; LMA is the processor's (§3.1.7). */
-        if (val & ~EFER_GUEST_MASK || ((val ^ c->efer) & EFER_LME && c->cr0 & CR0_PG))
+        if (!hvm_efer_is_valid(val, c->efer, EFER_GUEST_MASK, c->cr0))
             return -XEN_EINVAL;
         c->efer = (val & ~EFER_LMA) | (c->efer & EFER_LMA) | EFER_SVME;
         svm_dirty(v, SVM_CLEAN_CRX);

@@ -23,7 +23,7 @@ serial --unit=0 --speed=115200
 terminal_input console serial
 terminal_output console serial
 set timeout=${GRUB_TIMEOUT:-1}
-if [ "\$grub_platform" = pc ]; then set gfxpayload=text; fi
+if [ "\$grub_platform" = pc ]; then set gfxpayload=text; else insmod all_video; fi
 
 menuentry 'Torii with Linux as Dom0' {
     multiboot2 /boot/torii console=com1,vga com1=115200,8n1 ${TORII_ARGS:-}

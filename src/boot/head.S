@@ -24,6 +24,11 @@ mb2_header:
     .align 8
     .word 6, 0
     .long 8
+    /* Console: EGA text is understood; a framebuffer is taken as it comes. */
+    .align 8
+    .word 4, 1
+    .long 12
+    .long 2
     /* Relocatable: 1 MiB .. 4 GiB, aligned to 2 MiB, as low as possible. */
     .align 8
     .word 10, 0

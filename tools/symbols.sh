@@ -3,6 +3,7 @@
 # Symbols of a linked image as an assembly table, for backtraces: symbols.sh <elf> > symbols.S
 set -eu
 nm -n "$1" | awk '
+    BEGIN { n = 0 }
     $3 == "image_start" { base = $1 }
     ($2 == "T" || $2 == "t") && $1 ~ /^ffffffff8/ && $3 !~ /^\./ { addr[n] = $1; name[n++] = $3 }
     END {

@@ -5,7 +5,6 @@
  */
 #include <torii/alloc.h>
 #include <torii/errno.h>
-#include <torii/iomap.h>
 #include <torii/lib.h>
 #include <torii/log.h>
 #include <torii/percpu.h>
@@ -14,20 +13,13 @@
 #include "../hvm_internal.h"
 #include "vmx.h"
 
-struct vmx_caps vmx_caps;
-
-/* Per domain: permission bitmaps, shared by its vCPUs. */
-struct hvm_domain {
-    u8 *io;  /* 8 KiB: ports up to 0x7fff, and the others */
-    u8 *msr; /* 4 KiB */
-};
-#define IO_ORDER 1
-
 static u32 next_vpid = 1;
 #define VPID_LAST 0xffffu
 
-/* Leaves: memory type in bits 5:3, which the guest's PAT may still weaken (§29.3.7.2): device memory can be
- * write-combining. */
+/*
+ * Leaves: memory type in bits 5:3, with which the guest's PAT is combined as with an MTRR's (§29.3.7.2): device memory can
+ * still be write-combining.
+ */
 static const struct s2_encoding ept_encoding = {
     .table = BIT(0) | BIT(1) | BIT(2),
     .read = BIT(0),
@@ -38,191 +30,12 @@ static const struct s2_encoding ept_encoding = {
 };
 
 static const u32 guest_msrs[VMX_MSRS] = {
-    MSR_STAR,    0xc0000082 /* LSTAR */, 0xc0000083 /* CSTAR */, 0xc0000084 /* SFMASK */, 0xc0000102 /* KernelGSBase */,
-    MSR_TSC_AUX,
+    MSR_STAR, MSR_LSTAR, MSR_CSTAR, MSR_SFMASK, MSR_KERNEL_GS_BASE, MSR_TSC_AUX,
 };
-
-/* --- the CPU --- */
-
-static u64 capability(u32 msr, bool there)
-{
-    u64 val;
-
-    return there && rdmsr_safe(msr, &val) ? val : 0;
-}
-
-static void read_msrs(struct vmx_msrs *m)
-{
-    bool exact = (m->basic = capability(MSR_VMX_BASIC, true)) & BASIC_TRUE;
-
-    m->pin = capability(exact ? MSR_VMX_TRUE_PIN : MSR_VMX_PIN, true);
-    m->primary = capability(exact ? MSR_VMX_TRUE_PRIMARY : MSR_VMX_PRIMARY, true);
-    m->exit = capability(exact ? MSR_VMX_TRUE_EXIT : MSR_VMX_EXIT, true);
-    m->entry = capability(exact ? MSR_VMX_TRUE_ENTRY : MSR_VMX_ENTRY, true);
-    m->secondary = capability(MSR_VMX_SECONDARY, m->primary >> 32 & PRIMARY_SECONDARY);
-    m->ept_vpid = capability(MSR_VMX_EPT_VPID, m->secondary >> 32 & (SECONDARY_EPT | SECONDARY_VPID));
-    m->misc = capability(MSR_VMX_MISC, true);
-    m->cr0_fixed0 = capability(MSR_VMX_CR0_FIXED0, true);
-    m->cr4_fixed0 = capability(MSR_VMX_CR4_FIXED0, true);
-}
-
-static const char *examine(struct vmx_caps *caps)
-{
-    struct vmx_msrs m;
-    u64 feature;
-
-    if (!(cpuid(1, 0).ecx & BIT(5)))
-        return "no VMX";
-    if (!rdmsr_safe(MSR_FEATURE_CONTROL, &feature) || (feature & FEATURE_LOCKED && !(feature & FEATURE_VMX)))
-        return "VMX is disabled by the firmware";
-    read_msrs(&m);
-    return vmx_choose(&m, caps);
-}
-
-static const char *vmx_probe(void)
-{
-    struct vmx_caps caps;
-
-    return examine(&caps);
-}
 
 static bool vmx_1g_pages(void)
 {
     return vmx_caps.ept_1g;
-}
-
-static bool vmxon(paddr_t region)
-{
-    bool failed;
-
-    asm volatile("vmxon %1" : "=@ccbe"(failed) : "m"(region) : "memory");
-    return !failed;
-}
-
-static void vmclear(paddr_t vmcs)
-{
-    asm volatile("vmclear %0" : : "m"(vmcs) : "cc", "memory");
-}
-
-static void vmptrld(paddr_t vmcs)
-{
-    asm volatile("vmptrld %0" : : "m"(vmcs) : "cc", "memory");
-}
-
-void vmwrite_failed(u32 field, u64 val)
-{
-    panic("VMWRITE of %#lx to field %#x fails\n", val, field);
-}
-
-void vmx_take_nmi(void)
-{
-    asm volatile("int %0" : : "i"(EXC_NMI) : "memory");
-}
-
-void vmx_write_back_caches(void)
-{
-    asm volatile("wbinvd" : : : "memory");
-}
-
-static int vmx_cpu_enable(void)
-{
-    struct pcpu *c = this_cpu();
-    struct vmx_caps caps;
-    const char *missing = examine(&caps);
-    u64 feature;
-
-    if (missing || (vmx_caps.revision && memcmp(&caps, &vmx_caps, sizeof(caps)))) {
-        log_err("CPU %u: VMX %s\n", c->id, missing ? missing : "differs from the boot CPU's");
-        return -XEN_ENODEV;
-    }
-    if (!c->hvm_host)
-        c->hvm_host = frames_alloc(0);
-    if (!c->hvm_host)
-        return -XEN_ENOMEM;
-    c->hvm_host_pa = virt_to_paddr(c->hvm_host);
-    memcpy(c->hvm_host, &caps.revision, sizeof(caps.revision));
-    feature = rdmsr(MSR_FEATURE_CONTROL);
-    if (!(feature & FEATURE_LOCKED))
-        wrmsr(MSR_FEATURE_CONTROL, feature | FEATURE_LOCKED | FEATURE_VMX);
-    write_cr4(read_cr4() | CR4_VMXE);
-    if (!vmxon(c->hvm_host_pa))
-        return -XEN_EIO;
-    if (!vmx_caps.revision) {
-        vmx_caps = caps;
-        log_info("VMX: EPT%s, unrestricted guest%s%s%s\n", caps.ept_1g ? " with 1 GiB pages" : "",
-                 caps.vpid ? ", VPID" : "", caps.tpr_shadow ? ", TPR shadow" : "",
-                 caps.invept_single ? "" : ", INVEPT of all contexts only");
-    }
-    return 0;
-}
-
-static void vmx_cpu_disable(void)
-{
-    struct vcpu *v = this_cpu()->loaded;
-
-    if (v)
-        vmclear(v->hvm->vmcs_pa);
-    asm volatile("vmxoff" : : : "cc");
-    write_cr4(read_cr4() & ~CR4_VMXE);
-}
-
-/* --- domains --- */
-
-/* Quarters of the MSR bitmap (§25.6.9): reads, then writes, of each range. */
-static const struct {
-    u32 first;
-    unsigned read, write;
-} msr_ranges[] = {{0, 0, 0x800}, {0xc0000000, 0x400, 0xc00}};
-#define MSR_RANGE_MSRS 0x2000
-
-static void msr_mark(void *ctx, u32 first, u32 last, bool read, bool write)
-{
-    u8 *map = ctx;
-
-    for (unsigned i = 0; i < ARRAY_SIZE(msr_ranges); i++) {
-        u32 base = msr_ranges[i].first;
-
-        for (u64 msr = max(first, base); msr <= last && msr < (u64)base + MSR_RANGE_MSRS; msr++) {
-            unsigned n = (unsigned)(msr - base);
-
-            if (read)
-                map[msr_ranges[i].read + n / 8] |= (u8)(1u << n % 8);
-            if (write)
-                map[msr_ranges[i].write + n / 8] |= (u8)(1u << n % 8);
-        }
-    }
-}
-
-static int vmx_domain_init(struct domain *d)
-{
-    struct hvm_domain *h = d->hvm;
-
-    if (!h) {
-        h = xzalloc(sizeof(*h));
-        if (!h)
-            return -XEN_ENOMEM;
-        d->hvm = h;
-        h->io = frames_alloc(IO_ORDER);
-        h->msr = frames_alloc(0);
-        if (!h->io || !h->msr)
-            return -XEN_ENOMEM;
-    }
-    memset(h->msr, 0, PAGE_SIZE);
-    pio_bitmap_fill(d, h->io);
-    msr_for_each(d, msr_mark, h->msr);
-    return 0;
-}
-
-static void vmx_domain_free(struct domain *d)
-{
-    if (!d->hvm)
-        return;
-    if (d->hvm->io)
-        frames_free(d->hvm->io, IO_ORDER);
-    if (d->hvm->msr)
-        frames_free(d->hvm->msr, 0);
-    xfree(d->hvm);
-    d->hvm = NULL;
 }
 
 /* --- vCPUs --- */

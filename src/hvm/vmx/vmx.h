@@ -25,6 +25,12 @@
 #define MSR_VMX_TRUE_EXIT    0x48f
 #define MSR_VMX_TRUE_ENTRY   0x490
 
+/* Of system calls, SDM vol. 4 table 2-2. */
+#define MSR_LSTAR          0xc0000082
+#define MSR_CSTAR          0xc0000083
+#define MSR_SFMASK         0xc0000084
+#define MSR_KERNEL_GS_BASE 0xc0000102
+
 #define FEATURE_LOCKED    BIT(0)
 #define FEATURE_VMX       BIT(2) /* outside of SMX */
 #define BASIC_REVISION(b) ((u32)(b)&0x7fffffff)
@@ -66,6 +72,12 @@ const char *vmx_choose(const struct vmx_msrs *m, struct vmx_caps *caps);
 /* MSRs of the guest's that no VMCS holds and Torii has no use for: the guest's values stay in the hardware. */
 enum { VMX_MSRS = 6 };
 
+/* Permission bitmaps, shared by a domain's vCPUs. */
+struct hvm_domain {
+    u8 *io;  /* 8 KiB: ports up to 0x7fff, and the others */
+    u8 *msr; /* 4 KiB */
+};
+
 struct hvm_vcpu {
     void *vmcs;
     paddr_t vmcs_pa;
@@ -94,6 +106,14 @@ struct hvm_vcpu {
 
     u64 last_reason, last_qualification; /* for dumps */
 };
+
+/* --- cpu.c, bitmaps.c: of struct hvm_ops --- */
+
+const char *vmx_probe(void);
+int vmx_cpu_enable(void);
+void vmx_cpu_disable(void);
+int vmx_domain_init(struct domain *d);
+void vmx_domain_free(struct domain *d);
 
 /* --- vmcs_setup.c: fields of the current VMCS --- */
 
@@ -136,6 +156,17 @@ u64 vmread(u32 field);
 void vmwrite(u32 field, u64 val);
 #else
 void noreturn_fn vmwrite_failed(u32 field, u64 val);
+
+/* End a VMCS's being current, on the CPU where it is: what the CPU holds of it goes to memory. */
+static inline void vmclear(paddr_t vmcs)
+{
+    asm volatile("vmclear %0" : : "m"(vmcs) : "cc", "memory");
+}
+
+static inline void vmptrld(paddr_t vmcs)
+{
+    asm volatile("vmptrld %0" : : "m"(vmcs) : "cc", "memory");
+}
 
 static inline u64 vmread(u32 field)
 {

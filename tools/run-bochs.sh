@@ -57,7 +57,16 @@ printf 'continue\nquit\n' >"$DIR/commands"
 # It ignores SIGTERM, and a CPU halted for good spins.
 TERM=vt100 timeout -s KILL "$LIMIT" bochs -q -f "$DIR/bochsrc" -rc "$DIR/commands" </dev/null >"$DIR/bochs.log" 2>&1 &
 bochs=$!
-trap 'kill -KILL $bochs 2>/dev/null || true' EXIT
+# The terminal it draws on is its own; when nobody reads that, it stops in the middle.
+(
+    until terminal=$(sed -n 's/^Bochs connected to screen "\(.*\)"/\1/p' "$DIR/bochs.log") && [ -n "$terminal" ]; do
+        kill -0 $bochs || exit
+        sleep 0.1
+    done
+    exec cat "$terminal"
+) >/dev/null 2>&1 &
+drain=$!
+trap 'kill -KILL $bochs $drain 2>/dev/null || true' EXIT
 tail -n +1 -f --pid=$bochs "$DIR/serial.log" || true
 wait $bochs || true
 grep -q 'soft power off' "$DIR/bochs.log" || die "no power-off; see $DIR/bochs.log"

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The two control blocks seen alike. Each implementation is in a file of its own, since both have a struct hvm_vcpu.
+ */
+#ifndef TORII_TESTS_HVM_STATE_VIEWS_H
+#define TORII_TESTS_HVM_STATE_VIEWS_H
+
+#include <torii/hvm.h>
+
+/* What a guest would find, as the control block says it. */
+struct hvm_view {
+    u64 cr0, cr3, cr4, efer, rip, rsp, rflags, dr7, pat;
+    struct hvm_segment seg[SEG_COUNT];
+    unsigned cpl;
+    bool usable[SEG_TR + 1];
+    bool long_mode; /* what the entry is told */
+    bool event_queued, interrupts_blocked, nmis_blocked;
+};
+
+/* Build the control block for a start in state *s, on top of one full of rubbish, and read it back. */
+void svm_view(const struct hvm_state *s, struct hvm_view *out);
+void vmx_view(const struct hvm_state *s, struct hvm_view *out);
+
+/* Make the permission bitmaps of d, whose io_map is filled. */
+void svm_bitmaps(struct domain *d);
+void vmx_bitmaps(struct domain *d);
+/* Do they let the access through? */
+bool svm_port_exits(struct domain *d, u16 port);
+bool vmx_port_exits(struct domain *d, u16 port);
+bool svm_msr_exits(struct domain *d, u32 msr, bool write);
+bool vmx_msr_exits(struct domain *d, u32 msr, bool write);
+void svm_bitmaps_free(struct domain *d);
+void vmx_bitmaps_free(struct domain *d);
+
+#endif

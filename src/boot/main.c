@@ -54,6 +54,21 @@ static void noreturn_fn refuse_to_start(const char *line)
     machine_reset();
 }
 
+/* The one thing still in the loader's memory, which becomes Dom0's: what XENPF_firmware_info reads later. */
+static void keep_efi_memmap(void)
+{
+    void *copy;
+
+    if (!boot_info.efi_memmap)
+        return;
+    copy = xzalloc(boot_info.efi_memmap_size);
+    if (copy)
+        memcpy(copy, paddr_to_virt(boot_info.efi_memmap), boot_info.efi_memmap_size);
+    else
+        log_warn("no memory to keep the EFI memory map\n");
+    boot_info.efi_memmap = copy ? virt_to_paddr(copy) : 0;
+}
+
 static void log_boot(void)
 {
     u64 ram = 0;
@@ -102,6 +117,7 @@ static void boot_on_guarded_stack(void)
     pcpu_nr = 1;
     cpu_features_init();
     console_init_mapped();
+    keep_efi_memmap();
     log_boot();
 
     acpi_set_address_check(address_is_not_ours);
@@ -110,8 +126,8 @@ static void boot_on_guarded_stack(void)
     tsc_init();
     if (lapic_init_boot())
         refuse_to_start("no local APIC");
-    boot_cpu.apic_id = lapic_id();
     lapic_init_cpu();
+    boot_cpu.apic_id = lapic_id(); /* from here on there is one way to read it */
     lapic_timer_calibrate();
     ioapic_init();
     if (irq_cpu_init(0))

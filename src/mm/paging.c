@@ -149,6 +149,10 @@ static bool region_is_clear(paddr_t start, u64 size, u64 load_offset, paddr_t *b
         *below = image;
         return false;
     }
+    if (overlaps(start, size, boot_info.loader_info, boot_info.loader_info_size)) {
+        *below = boot_info.loader_info;
+        return false;
+    }
     for (unsigned i = 0; i < boot_info.nr_modules; i++) {
         const struct boot_module *m = &boot_info.module[i];
 

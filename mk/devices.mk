@@ -1,0 +1,7 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# The long tests of real devices: kernels, CPUs, affinity, CPU hotplug, virtual functions, the interrupt storm.
+
+.PHONY: devices
+devices: deps-run deps-check guests
+	@$(MAKE) --no-print-directory all $(BUILD)/initrd.gz
+	DEVICES=1 $(PYTHON) -m pytest -n 1 tests/system/test_devices.py $(PYTEST_ARGS)

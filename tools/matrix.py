@@ -6,10 +6,13 @@ Not the full product: rows are chosen so that every pair of values of any two co
 """
 import argparse
 import concurrent.futures
+import dataclasses
 import itertools
 import pathlib
 import re
+import shutil
 import sys
+import tempfile
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "tests" / "system"))
 
@@ -40,12 +43,11 @@ def cover(rows):
     return sorted(chosen, key=str)
 
 
-def boot(row, hv):
+def boot(row, hv, image):
     values = dict(zip(COLUMNS, row))
     name = f"matrix-{hv}-" + "-".join(map(str, row))
-    config = Config(hv=hv, **values)
+    config = Config(hv=hv, image=image, **values)
     if hv == "xen":
-        import dataclasses
         config = dataclasses.replace(config, cpu=config.cpu + ",-rdtscp,-monitor,-xsave")
     try:
         with VM(config, name) as vm:
@@ -53,7 +55,7 @@ def boot(row, hv):
             seconds = vm.elapsed()
             cpus = int(vm.run("nproc"))
             memory = int(re.search(r"MemTotal:\s+(\d+)", vm.run("cat /proc/meminfo")).group(1)) // 1024
-            trouble = vm.run("dmesg | grep -iE 'stall|lockup|Call Trace|BUG:'", check=False).strip()
+            trouble = vm.run("dmesg | grep -E 'detected .*stall|self-detected|lockup|Call Trace|BUG:'", check=False).strip()
             vm.send("poweroff\n")
             reason = vm.wait_exit()
         if cpus != values["cpus"]:
@@ -84,8 +86,11 @@ def main():
         return 0
     table = ["| " + " | ".join(COLUMNS) + " | to the shell | result |", "|" + "---|" * (len(COLUMNS) + 2)]
     bad = 0
+    image = ""
+    if options.hv == "torii":  # as it is now, whatever is built meanwhile
+        image = shutil.copy(BUILD / "torii", tempfile.mkdtemp(prefix="torii-matrix-"))
     with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
-        for row, (seconds, result) in zip(rows, pool.map(lambda row: boot(row, options.hv), rows)):
+        for row, (seconds, result) in zip(rows, pool.map(lambda row: boot(row, options.hv, image), rows)):
             bad += not result.startswith("ok")
             took = f"{seconds:.0f} s" if seconds else "-"
             table.append("| " + " | ".join(f"`{v}`" if "," in str(v) else str(v) for v in row) + f" | {took} | {result} |")

@@ -11,6 +11,11 @@ $(BUILD)/image-info: $(IMAGE_INFO) include/torii/image.h
 
 .PHONY: run-bochs
 run-bochs: deps-run deps-iso deps-bochs
-	@$(MAKE) --no-print-directory $(if $(INITRD),,$(BUILD)/initrd.gz) $(BUILD)/image-info all
+	@$(MAKE) --no-print-directory $(if $(INITRD),,$(BUILD)/initrd.gz) all
 	@CPUS=$(if $(filter file,$(origin CPUS)),1,$(CPUS)) MEM=$(if $(filter file,$(origin MEM)),1024,$(MEM)) \
 	  tools/run-bochs.sh
+
+.PHONY: check-bochs
+check-bochs: deps
+	@$(MAKE) --no-print-directory all $(BUILD)/initrd.gz
+	$(PYTEST) tests/system/test_bochs.py --slow $(PYTEST_ARGS)

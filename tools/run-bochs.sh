@@ -18,6 +18,7 @@ plain_kernel()
 {
     local packed=$1 out
     out=$BUILD/bochs/$(echo "$packed" | cksum | cut -d' ' -f1).elf
+    [ -x "$BUILD/image-info" ] || make -s -C "$ROOT" BUILD="$BUILD" "$BUILD/image-info" >&2
     if [ ! "$out" -nt "$packed" ]; then
         "$BUILD/image-info" "$packed" "$out.$$" >/dev/null || die "no kernel: $packed"
         mv "$out.$$" "$out"
@@ -54,7 +55,7 @@ END
 printf 'continue\nquit\n' >"$DIR/commands"
 : >"$DIR/serial.log"
 
-# It ignores SIGTERM, and a CPU halted for good spins.
+# It ignores SIGTERM, and a CPU halted for good spins: that is the end, too.
 TERM=vt100 timeout -s KILL "$LIMIT" bochs -q -f "$DIR/bochsrc" -rc "$DIR/commands" </dev/null >"$DIR/bochs.log" 2>&1 &
 bochs=$!
 # The terminal it draws on is its own; when nobody reads that, it stops in the middle.
@@ -66,7 +67,15 @@ bochs=$!
     exec cat "$terminal"
 ) >/dev/null 2>&1 &
 drain=$!
-trap 'kill -KILL $bochs $drain 2>/dev/null || true' EXIT
+(
+    until grep -q 'HLT instruction with IF=0' "$DIR/bochs.log"; do
+        sleep 1
+    done
+    kill -KILL $bochs
+) 2>/dev/null &
+watch=$!
+trap 'kill -KILL $bochs $drain $watch 2>/dev/null || true' EXIT
 tail -n +1 -f --pid=$bochs "$DIR/serial.log" || true
 wait $bochs || true
+[ "$ISO" != "$DIR/boot.iso" ] || rm -f "$ISO"
 grep -q 'soft power off' "$DIR/bochs.log" || die "no power-off; see $DIR/bochs.log"

@@ -19,6 +19,7 @@ def pytest_addoption(parser):
     group.addoption("--kernel", default="6.1", help="6.1, 6.12, 7.2 or a file")
     group.addoption("--qemu", default="7.2", help="7.2, 10.0 or a file")
     group.addoption("--cpu", default="", help="QEMU's CPU model")
+    group.addoption("--slow", action="store_true", help="also the tests that make check leaves out")
     group.addoption("--soak", action="store_true", help="also the tests that take SOAK_MINUTES")
 
 
@@ -26,7 +27,7 @@ def pytest_configure(config):
     config.addinivalue_line("markers", "torii: meaningful under Torii alone")
     config.addinivalue_line("markers", "hypervisor: meaningful under a hypervisor alone")
     config.addinivalue_line("markers", "soak: takes SOAK_MINUTES")
-    config.addinivalue_line("markers", "slow: not in make check")
+    config.addinivalue_line("markers", "slow: needs --slow, not in make check")
 
 
 def pytest_collection_modifyitems(config, items):
@@ -36,6 +37,8 @@ def pytest_collection_modifyitems(config, items):
             item.add_marker(pytest.mark.skip(reason=f"not for --hv={hv}"))
         if item.get_closest_marker("hypervisor") and hv == "none":
             item.add_marker(pytest.mark.skip(reason="not for --hv=none"))
+        if item.get_closest_marker("slow") and not config.getoption("--slow"):
+            item.add_marker(pytest.mark.skip(reason="needs --slow (make check-bochs)"))
         if item.get_closest_marker("soak") and not config.getoption("--soak"):
             item.add_marker(pytest.mark.skip(reason="needs --soak (make soak)"))
 

@@ -7,8 +7,14 @@
 
 /* Raw bytes of Dom0's console to the line (and to nothing else). Any context. */
 void console_guest_write(const char *s, size_t n);
+/* The same as they are, for a serial port: a newline stays alone. */
+void console_serial_write(const char *s, size_t n);
 /* Input typed for Dom0: bytes copied to buf, 0 if none. Input arriving raises VIRQ_CONSOLE. */
 size_t console_guest_read(char *buf, size_t max);
+/* Input typed for Dom0 and not yet read, in bytes. */
+size_t console_guest_waiting(void);
+/* The line's transmitter could take more without waiting. If not, console_output_drained is called when it can. */
+bool console_output_ready(void);
 /* The log ring: copies up to max bytes from ring position *pos (0 = oldest) and advances it. */
 size_t console_ring_read(char *buf, size_t max, u64 *pos);
 void console_ring_clear(void);

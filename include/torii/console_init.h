@@ -14,6 +14,8 @@ void console_init_mapped(void);
 void console_start_input(void);
 /* Called when Dom0 has input to read; any context. */
 extern void (*console_input_ready)(void);
+/* Called when the transmitter has drained, once for each console_output_ready() that was false; any context. */
+extern void (*console_output_drained)(void);
 /* The line Torii owns, or NULL. */
 const struct uart *console_uart(void);
 

@@ -100,6 +100,7 @@ struct domain {
     void (*tsc_offset_changed)(struct vcpu *v); /* the rooms above that keep time in guest TSC units */
     struct vioapic *vioapic;    /* src/vdev; all of them */
     struct vpci *vpci;          /* src/vdev */
+    struct vuart *vuart;        /* src/vdev: the serial port that shares Torii's line; NULL if none */
     struct vpower *vpower;      /* src/vdev: sleep, reset registers */
     struct evtchn_domain *evtchn; /* src/xen */
     struct grant_table *grant;    /* src/xen */

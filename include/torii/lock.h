@@ -17,6 +17,7 @@ enum lock_class {
     LOCK_EVTCHN,  /* a domain's event channel ports */
     LOCK_EVTCHN_PORT,  /* one port */
     LOCK_EVTCHN_QUEUE, /* one vCPU's FIFO queues */
+    LOCK_VUART,   /* a virtual serial port */
     LOCK_VIOAPIC, /* a virtual IO-APIC */
     LOCK_VLAPIC,  /* a virtual local APIC's timer */
     LOCK_GSI,     /* one physical interrupt line */

@@ -37,7 +37,9 @@ struct uart {
     u8 reg_shift, reg_bytes;
     bool present;
     bool stuck;    /* the transmitter did not drain: bytes are dropped until it does */
+    bool drained;  /* the interrupt uart_irq_drained asked for has come; the handler's to clear */
     unsigned fifo; /* bytes it takes when its holding register is empty */
+    unsigned room; /* of these, what is certainly free */
     unsigned irq;
     u8 ier;
     u64 sent, dropped, overruns;
@@ -75,6 +77,10 @@ size_t uart_read(struct uart *u, char *buf, size_t max);
 int uart_irq_gsi(const struct uart *u);
 /* Receive interrupt on or off. */
 void uart_irq_enable(struct uart *u, bool on);
+/* The transmitter could take a byte without waiting. */
+bool uart_ready(struct uart *u);
+/* One interrupt when the transmitter has drained; uart_irq sees it and sets u->drained. */
+void uart_irq_drained(struct uart *u);
 /*
  * In the handler: bytes received to buf, until the UART asks for nothing more (its edge is lost otherwise) or buf is
  * full. Returns their count.

@@ -13,6 +13,8 @@ void vioapic_free(struct domain *d);
 /* A physical GSI fired (interrupt context), or a virtual device asserts/deasserts its line. */
 void vioapic_assert(struct domain *d, unsigned gsi);
 void vioapic_set_line(struct domain *d, unsigned gsi, bool high);
+/* The line is a virtual device's alone: unmasking its pin binds no physical one. Before the domain runs. */
+void vioapic_set_virtual(struct domain *d, unsigned gsi);
 /* End of a level interrupt with this vector: clears Remote IRR, ends the physical interrupt, re-delivers if still high. */
 void vioapic_eoi(struct domain *d, u8 vector);
 /* A local APIC became able to accept: deliver level interrupts that found no target. */

@@ -41,7 +41,8 @@ static unsigned input_head, input_tail;
 static bool input_to_torii;
 static unsigned switch_presses;
 static struct timer poll_timer;
-void (*console_input_ready)(void);
+static bool line_interrupts; /* the line's interrupt is bound; else it is polled */
+void (*console_input_ready)(void), (*console_output_drained)(void);
 
 extern const struct console_key __start_console_keys[], __stop_console_keys[];
 
@@ -118,6 +119,17 @@ void console_guest_write(const char *s, size_t n)
     release();
 }
 
+void console_serial_write(const char *s, size_t n)
+{
+    if (!n)
+        return;
+    acquire();
+    uart_write(&uart, s, n);
+    screen_write(s, n);
+    guest_line_open = s[n - 1] != '\n';
+    release();
+}
+
 size_t console_guest_read(char *buf, size_t max)
 {
     size_t n = 0;
@@ -127,6 +139,24 @@ size_t console_guest_read(char *buf, size_t max)
         buf[n++] = input[input_tail++ % INPUT_BYTES];
     release();
     return n;
+}
+
+size_t console_guest_waiting(void)
+{
+    return READ_ONCE(input_head) - READ_ONCE(input_tail);
+}
+
+bool console_output_ready(void)
+{
+    bool ready;
+
+    acquire();
+    /* A polled line is written without its being asked: it has no way to say that it has drained. */
+    ready = !line_interrupts || uart_ready(&uart);
+    if (!ready)
+        uart_irq_drained(&uart);
+    release();
+    return ready;
 }
 
 size_t console_ring_read(char *buf, size_t max, u64 *pos)
@@ -220,14 +250,19 @@ static void input_received(const char *s, size_t n)
 
 static void uart_interrupt(void *ctx)
 {
+    bool drained;
     char buf[64];
     size_t n;
 
     (void)ctx;
     acquire();
     n = uart_irq(&uart, buf, sizeof(buf));
+    drained = uart.drained;
+    uart.drained = false;
     release();
     input_received(buf, n);
+    if (drained && console_output_drained)
+        console_output_drained();
 }
 
 /* For a line that has no interrupt. */
@@ -324,6 +359,7 @@ void console_start_input(void)
         irq = (int)isa_irq_to_gsi((u8)irq, &cfg);
     if (irq >= 0 && !gsi_bind((unsigned)irq, &cfg, uart_interrupt, NULL)) {
         uart_irq_enable(&uart, true);
+        line_interrupts = true;
         return;
     }
     log_info("serial line: no interrupt, polled\n");

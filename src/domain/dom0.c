@@ -12,6 +12,7 @@
 #include <torii/errno.h>
 #include <torii/evtchn.h>
 #include <torii/hvm.h>
+#include <torii/ioapic.h>
 #include <torii/iomap.h>
 #include <torii/lib.h>
 #include <torii/log.h>
@@ -22,6 +23,7 @@
 #include <torii/stage2.h>
 #include <torii/uart.h>
 #include <torii/vpci.h>
+#include <torii/vuart.h>
 
 #define UART_PORTS 8
 
@@ -111,17 +113,34 @@ static int map_memory(struct domain *d)
     return rc;
 }
 
-static void deny_uart(struct domain *d)
+/* The serial line is shared: Dom0 finds a 16550 of its own at the ports of Torii's. If that cannot be had, nothing is there. */
+static void share_line(struct domain *d)
 {
     const struct uart *u = console_uart();
+    struct uart_config usual;
+    struct gsi_config unused;
+    unsigned irq;
 
-    if (u && u->port && pio_register(d, u->port, u->port + UART_PORTS - 1, pio_deny, NULL))
+    if (!u || !u->port)
+        return;
+    uart_defaults(u->port == 0x2f8, &usual);
+    irq = u->irq ? u->irq : usual.irq;
+    if (irq < 16)
+        irq = isa_irq_to_gsi((u8)irq, &unused);
+    if (vuart_init(d, u->port, irq) && pio_register(d, u->port, u->port + UART_PORTS - 1, pio_deny, NULL))
         log_warn("serial port %#x: ports are handled by something else already\n", u->port);
 }
 
+/* Who takes input: the serial driver if it has the port open, else the Xen console. */
 static void dom0_input_ready(void)
 {
-    evtchn_raise_global_virq(dom0, VIRQ_CONSOLE);
+    if (!vuart_input_ready(dom0))
+        evtchn_raise_global_virq(dom0, VIRQ_CONSOLE);
+}
+
+static void dom0_output_drained(void)
+{
+    vuart_output_ready(dom0);
 }
 
 /* Built beside their place, which may hold a boot module until Dom0 has been loaded. */
@@ -163,7 +182,7 @@ int dom0_build(struct refusal *why)
     if (rc)
         return refuse(why, rc, "Dom0: cannot be created (error %d)", rc);
     dom0 = d;
-    deny_uart(d);
+    share_line(d);
     d->e820_nr = memmap.map.nr;
     d->e820 = memmap.map.entry;
     rc = map_memory(d);
@@ -184,6 +203,7 @@ int dom0_build(struct refusal *why)
     log_dom0(d);
     release_rest();
     console_input_ready = dom0_input_ready;
+    console_output_drained = dom0_output_drained;
     screen_release();
     hvm_state_pvh(&state, entry, start_info);
     hvm->set_state(d->vcpu[0], &state);

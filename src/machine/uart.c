@@ -25,6 +25,7 @@ enum {
     UART_REGS = 8,
 };
 #define IER_RX      0x01
+#define IER_THRE    0x02
 #define IIR_NONE    0x01 /* no interrupt pending */
 #define IIR_FIFO    0xc0 /* both bits: a working FIFO */
 #define FCR_ENABLE  0x01
@@ -206,18 +207,29 @@ void uart_write(struct uart *u, const char *s, size_t n)
     if (!u->present)
         return;
     while (n) {
-        size_t burst = min(n, (size_t)u->fifo);
+        size_t burst;
 
-        if (!wait_for(u, LSR_THRE)) {
+        if (!u->room && !wait_for(u, LSR_THRE)) {
             u->dropped += n;
             return;
         }
+        if (!u->room)
+            u->room = u->fifo;
+        burst = min(n, (size_t)u->room);
         for (size_t i = 0; i < burst; i++)
             put(u, UART_THR, s[i]);
+        u->room -= burst;
         u->sent += burst;
         s += burst;
         n -= burst;
     }
+}
+
+bool uart_ready(struct uart *u)
+{
+    if (!u->room && u->present && get(u, UART_LSR) & LSR_THRE)
+        u->room = u->fifo;
+    return u->room;
 }
 
 void uart_flush(struct uart *u)
@@ -258,12 +270,31 @@ void uart_irq_enable(struct uart *u, bool on)
     put(u, UART_IER, u->ier);
 }
 
+void uart_irq_drained(struct uart *u)
+{
+    if (!u->present)
+        return;
+    u->ier |= IER_THRE;
+    put(u, UART_IER, u->ier);
+}
+
+/* The transmit interrupt is asked for once. */
+static void transmit_irq(struct uart *u)
+{
+    if (!(u->ier & IER_THRE) || !(get(u, UART_LSR) & LSR_THRE))
+        return;
+    u->ier &= ~IER_THRE;
+    put(u, UART_IER, u->ier);
+    u->drained = true;
+}
+
 size_t uart_irq(struct uart *u, char *buf, size_t max)
 {
     size_t n = 0, got;
 
     if (!u->present)
         return 0;
+    transmit_irq(u);
     do {
         got = uart_read(u, buf + n, max - n);
         n += got;

@@ -50,6 +50,7 @@ struct vioapic_pin {
     unsigned gsi;
     u64 rte;
     bool line;       /* a virtual device drives it */
+    bool virtual;    /* no physical line is behind it */
     bool in_service; /* a physical level interrupt fired; its pin is masked until the guest ends it */
     bool bound;      /* the physical line is ours, programmed as `config` */
     bool refused;    /* binding failed, and the log says so */
@@ -181,6 +182,16 @@ void vioapic_set_line(struct domain *d, unsigned gsi, bool high)
     spin_unlock(&p->chip->lock);
 }
 
+void vioapic_set_virtual(struct domain *d, unsigned gsi)
+{
+    struct vioapic_pin *p = lock_pin(d, gsi);
+
+    if (!p)
+        return;
+    p->virtual = true;
+    spin_unlock(&p->chip->lock);
+}
+
 static void end_physical(struct vioapic_pin *p)
 {
     if (!p->in_service)
@@ -266,6 +277,8 @@ static void route(struct vioapic_pin *p, u64 old)
     bool opened = is_open(p->rte) && !is_open(old);
     struct gsi_config config;
 
+    if (p->virtual)
+        return;
     if (!is_open(p->rte)) {
         if (p->bound && is_open(old))
             gsi_mask(p->gsi);

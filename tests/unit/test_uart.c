@@ -314,6 +314,41 @@ static void the_interrupt_drains_the_receiver(void **state)
     assert_int_equal(hw.ier, 0);
 }
 
+static void single_bytes_wait_only_for_a_full_fifo(void **state)
+{
+    setup();
+    hw.drain_polls = 5;
+    hw.lsr_reads = 0;
+    for (unsigned i = 0; i < 64; i++)
+        uart_write(&uart, "x", 1);
+    assert_int_equal(hw.sent, 64);
+    assert_int_equal(hw.overfilled, 0);
+    assert_true(hw.lsr_reads <= 4 * 6);
+}
+
+static void draining_interrupts_once_when_asked(void **state)
+{
+    char buf[4];
+
+    setup();
+    uart_irq_enable(&uart, true);
+    assert_true(uart_ready(&uart));
+    uart_write(&uart, "0123456789abcdef", 16);
+    hw.wedged = true;
+    hw.in_fifo = 16;
+    assert_false(uart_ready(&uart));
+    uart_irq_drained(&uart);
+    assert_int_equal(hw.ier, 3);
+    assert_int_equal(uart_irq(&uart, buf, sizeof(buf)), 0);
+    assert_false(uart.drained); /* something else interrupted */
+    hw.wedged = false;
+    hw.in_fifo = 0;
+    uart_irq(&uart, buf, sizeof(buf));
+    assert_true(uart.drained);
+    assert_int_equal(hw.ier, 1);
+    assert_true(uart_ready(&uart));
+}
+
 static void a_full_buffer_ends_the_interrupt(void **state)
 {
     char buf[2];
@@ -459,6 +494,8 @@ int main(void)
         T(a_vanished_device_gives_no_endless_input),
         T(overruns_are_counted),
         T(the_interrupt_drains_the_receiver),
+        T(single_bytes_wait_only_for_a_full_fifo),
+        T(draining_interrupts_once_when_asked),
         T(a_full_buffer_ends_the_interrupt),
         T(registers_may_be_spread),
         T(the_irq_is_kept_for_who_routes_it),

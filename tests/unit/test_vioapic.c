@@ -261,6 +261,19 @@ static void unmasking_binds_with_the_entrys_trigger_polarity_and_cpu(void **stat
     assert_int_equal(gsi_state[25].cfg.cpu, 101);
 }
 
+static void a_virtual_line_binds_nothing_and_interrupts(void **state)
+{
+    vioapic_set_virtual(&env_domain, 4);
+    vioapic_set_virtual(&env_domain, 200);
+    rte_low(4, 0x44);
+    assert_false(gsi_state[4].bound);
+    vioapic_set_line(&env_domain, 4, true);
+    assert_int_equal(env_take(0), 0x44);
+    rte_low(4, MASKED);
+    rte_low(4, 0x44 | LEVEL);
+    assert_int_equal(gsi_state[4].binds + gsi_state[4].masks + gsi_state[4].unmasks, 0);
+}
+
 static void masking_closes_the_pin_and_unmasking_opens_it(void **state)
 {
     rte_low(9, LEVEL | 0x31);
@@ -714,6 +727,7 @@ int main(void)
         T(odd_accesses_are_sane),
         T(nothing_is_bound_before_the_first_unmask),
         T(unmasking_binds_with_the_entrys_trigger_polarity_and_cpu),
+        T(a_virtual_line_binds_nothing_and_interrupts),
         T(masking_closes_the_pin_and_unmasking_opens_it),
         T(a_new_destination_moves_the_physical_interrupt),
         T(trigger_and_polarity_changed_while_masked_are_programmed_at_unmask),

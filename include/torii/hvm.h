@@ -72,6 +72,9 @@ struct s2_encoding {
     u64 ram, device;           /* memory type bits of a leaf */
 };
 
+/* Priority of an interrupt that the TPR does not hide. */
+#define HVM_WINDOW_ANY_TPR 0xffu
+
 struct hvm_ops {
     const char *name; /* "SVM", "VMX" */
     const struct s2_encoding *s2;
@@ -106,7 +109,10 @@ struct hvm_ops {
     bool (*can_accept_irq)(struct vcpu *v);
     bool (*can_accept_nmi)(struct vcpu *v);
     void (*inject)(struct vcpu *v, enum hvm_event_type type, u8 vector);
-    /* Exit with EXIT_WINDOW as soon as an interrupt of `priority` (the upper four bits of its vector) or an NMI could be accepted. */
+    /*
+     * Exit with EXIT_WINDOW as soon as an interrupt of `priority` (the upper four bits of its vector, or HVM_WINDOW_ANY_TPR)
+     * or an NMI could be accepted.
+     */
     void (*irq_window)(struct vcpu *v, bool on, u8 priority);
     void (*nmi_window)(struct vcpu *v);
     /* TPR bits 7:4, which the guest reads and writes without an exit where hardware can. */

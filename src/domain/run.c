@@ -37,7 +37,7 @@ static void prepare_events(struct vcpu *v)
     vector = evtchn_callback_vector(v);
     if (vector >= 0) {
         if (!hvm->can_accept_irq(v)) {
-            hvm->irq_window(v, true, 0xf);
+            hvm->irq_window(v, true, HVM_WINDOW_ANY_TPR);
             return;
         }
         hvm->inject(v, HVM_EVENT_INTERRUPT, (u8)vector);

@@ -97,6 +97,9 @@ void svm_decode_exit(struct vcpu *v, struct hvm_exit *exit)
         decode_npf(c, exit);
         return;
     case VMEXIT_VINTR:
+        /* §15.21.2: taken if the priority is above V_TPR. QEMU takes it at equality, too: learn which it is. */
+        if ((c->int_ctl & SVM_V_PRIO_MASK) >> SVM_V_PRIO_SHIFT == (c->int_ctl & SVM_V_CR8_MASK))
+            svm_virq_at_equal_priority = true;
         c->intercept3 &= ~SVM_INTERCEPT_VINTR;
         c->int_ctl &= ~(SVM_V_IRQ | SVM_V_IGN_TPR);
         svm_dirty(v, SVM_CLEAN_INTERCEPTS | SVM_CLEAN_TPR);

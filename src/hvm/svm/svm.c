@@ -334,13 +334,18 @@ static void svm_inject_exception(struct vcpu *v, u8 vector, bool has_error, u32 
     }
 }
 
+bool svm_virq_at_equal_priority;
+
 static void svm_irq_window(struct vcpu *v, bool on, u8 priority)
 {
     struct vmcb *c = v->hvm->vmcb;
     u64 ctl = c->int_ctl & ~(SVM_V_IRQ | SVM_V_PRIO_MASK | SVM_V_IGN_TPR);
 
+    /* Where equality opens the window, one that waits for a lower TPR asks for one less, or it would open at once. */
+    if (svm_virq_at_equal_priority && priority && priority <= (c->int_ctl & SVM_V_CR8_MASK))
+        priority--;
     if (on) {
-        ctl |= SVM_V_IRQ | (u64)priority << SVM_V_PRIO_SHIFT;
+        ctl |= SVM_V_IRQ | (priority > 0xf ? SVM_V_IGN_TPR : (u64)priority << SVM_V_PRIO_SHIFT);
         c->intercept3 |= SVM_INTERCEPT_VINTR;
     } else {
         c->intercept3 &= ~SVM_INTERCEPT_VINTR;
@@ -355,7 +360,7 @@ static void svm_nmi_window(struct vcpu *v)
 {
     /* Blocked by an NMI in service: its IRET is intercepted already. By a shadow or a queued event: gone in an instruction or two. */
     if (!v->hvm->nmi_blocked)
-        svm_irq_window(v, true, 0xf);
+        svm_irq_window(v, true, HVM_WINDOW_ANY_TPR);
 }
 
 static u8 svm_get_cr8(struct vcpu *v)

@@ -37,6 +37,9 @@ void svm_enter(u64 guest_vmcb_pa, struct guest_regs *regs, u64 host_vmcb_pa, boo
 /* Translate the VMCB's exit into *exit; false if the exit was of SVM's own making and the guest goes on. */
 void svm_decode_exit(struct vcpu *v, struct hvm_exit *exit);
 
+/* A virtual interrupt is taken at V_TPR equal to its priority already: QEMU; the manual says above only. */
+extern bool svm_virq_at_equal_priority;
+
 /* An area of the VMCB was written. */
 static inline void svm_dirty(struct vcpu *v, u32 clean_bit)
 {

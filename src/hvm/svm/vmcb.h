@@ -30,6 +30,7 @@
 
 /* Interrupt control (0x060). */
 #define SVM_V_TPR_MASK      0xffull /* CR8 in bits 3:0 */
+#define SVM_V_CR8_MASK      0xfull
 #define SVM_V_IRQ           BIT(8)
 #define SVM_V_PRIO_SHIFT    16
 #define SVM_V_PRIO_MASK     (0xfull << SVM_V_PRIO_SHIFT)

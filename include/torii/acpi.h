@@ -64,6 +64,7 @@ struct acpi_table {
     paddr_t address;
     u32 length;
     u8 revision;
+    unsigned processors; /* processor objects its AML defines */
 };
 
 /* What the static tables say, digested once at boot. */
@@ -91,6 +92,8 @@ struct acpi_info {
     u8 rtc_century;      /* CMOS register that holds the century, 0: none */
     u32 smi_cmd;
     paddr_t dsdt, facs;
+    u32 dsdt_length;          /* 0: none that is usable */
+    unsigned dsdt_processors; /* processor objects it defines */
     /* \_S5 and \_S3 packages, found in the DSDT byte stream without executing it: SLP_TYPa, SLP_TYPb; valid flags */
     bool s5_valid, s3_valid;
     u8 s5_typ[2], s3_typ[2];

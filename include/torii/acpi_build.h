@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Building the ACPI tables Dom0 gets in place of the native root: RSDP, XSDT and a MADT of its virtual CPUs. */
+/* Building the ACPI tables Dom0 gets in place of the native root: RSDP, XSDT, and what
+ * describes its virtual CPUs: MADT, SSDT and STAO. */
 #ifndef TORII_ACPI_BUILD_H
 #define TORII_ACPI_BUILD_H
 
@@ -7,6 +8,7 @@
 
 struct acpi_built {
     gpa_t rsdp, xsdt, madt;
+    gpa_t ssdt, stao; /* 0: none */
     size_t bytes;     /* used from gpa on */
     unsigned nr_kept; /* native tables the XSDT lists */
     unsigned nr_withheld;
@@ -18,9 +20,17 @@ size_t acpi_build_size(unsigned nr_vcpus);
 /*
  * Write the tables to buf, which Dom0 will see at gpa (16-byte aligned, all below 4 GiB, to be ACPI-typed in its E820).
  * Works from acpi_info, boot_info.e820 and the IO-APICs of irq.h. vCPU n has uid n and APIC id n. 0, -XEN_EINVAL
- * (alignment, nr_vcpus 0, above 4 GiB), -XEN_ENOSPC. Pure; boot context.
+ * (alignment, nr_vcpus 0, above 4 GiB), -XEN_ENOSPC, -XEN_ENOMEM (a native table cannot be mapped). Boot context.
  */
 int acpi_build(void *buf, size_t size, gpa_t gpa, unsigned nr_vcpus, struct acpi_built *out);
+
+struct acpi_cpu;
+/*
+ * The physical processor that a processor id of Dom0's namespace stands for, or NULL; and the other way round, for an
+ * enabled entry of acpi_info.
+ */
+const struct acpi_cpu *acpi_cpu_of_id(u32 id);
+u32 acpi_id_of_cpu(const struct acpi_cpu *cpu);
 
 /* Is a native table with this signature shown to Dom0? *why (may be NULL) says why or why not. */
 bool acpi_table_is_kept(const char signature[4], const char **why);

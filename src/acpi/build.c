@@ -1,124 +1,36 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Dom0's own root tables. Everything native that does not describe what Torii owns or virtualises stays where firmware
- * put it and is listed by address: Dom0's memory is identity mapped.
+ * Dom0's own root tables. A native table that is kept stays where firmware put it and is listed by its address, Dom0's
+ * memory being identity mapped; only tables that define processors are copied, with those taken out, and the FADT that
+ * names such a DSDT.
  */
-#include "defs.h"
+#include "build.h"
 
-#include <torii/acpi_build.h>
-#include <torii/boot_info.h>
 #include <torii/errno.h>
-#include <torii/irq.h>
 #include <torii/lib.h>
 #include <torii/log.h>
-#include <torii/vlapic.h>
 
-#define TABLE_ALIGN       16
-#define GPA_END           BIT(32) /* 32-bit entry code of kernels reads them */
-#define MADT_REVISION_MAX 4
-#define MADT_REVISION_MIN 1
-#define XSDT_REVISION     1
-#define RSDP_REVISION     2
-#define APIC_IDS_8BIT     255 /* ids 0 - 254 fit a type 0 entry */
-#define OEM_ID            "TORII "
-#define OEM_TABLE_ID      "TORIIDM0"
-#define CREATOR_ID        "TORI"
+#define TABLE_ALIGN   16
+#define GPA_END       BIT(32) /* 32-bit entry code of kernels reads them */
+#define XSDT_REVISION 1
+#define RSDP_REVISION 2
+#define OEM_ID        "TORII "
+#define OEM_TABLE_ID  "TORIIDM0"
+#define CREATOR_ID    "TORI"
+#define OWN_TABLES    3 /* MADT, SSDT, STAO */
 
-/* Which native tables Dom0 sees. What is not named here is withheld: nobody knows what it would promise. */
-static const struct {
-    char signature[5];
-    bool keep;
-    const char *why;
-} policy[] = {
-    {"FACP", true, "fixed hardware, SCI, DSDT and FACS are the machine's own"},
-    {"SSDT", true, "belongs to the native namespace"},
-    {"PSDT", true, "belongs to the native namespace"},
-    {"SBST", true, "battery levels, Dom0 drives the battery"},
-    {"MCFG", true, "ECAM is at the native address, its pages are virtualised"},
-    {"SLIC", true, "licence data"},
-    {"MSDM", true, "licence data"},
-    {"WDAT", true, "Dom0 drives the hardware watchdog"},
-    {"WSMT", true, "describes SMM, which is the machine's own"},
-    {"FPDT", true, "boot performance records, plain memory"},
-    {"S3PT", true, "boot performance records, plain memory"},
-    {"TCPA", true, "Dom0 drives the TPM"},
-    {"TPM2", true, "Dom0 drives the TPM"},
-    {"VFCT", true, "video BIOS image, Dom0 drives the display"},
-    {"OEM", true, "vendor's own, all that begin so"},
-
-    {"APIC", false, "replaced: it lists Dom0's virtual CPUs"},
-    {"DMAR", false, "Torii owns the IOMMUs"},
-    {"IVRS", false, "Torii owns the IOMMUs"},
-    {"HPET", false, "Torii keeps the machine's timers"},
-    {"SRAT", false, "speaks of physical APIC ids; Dom0 has no NUMA"},
-    {"SLIT", false, "distances between nodes Dom0 does not have"},
-    {"HMAT", false, "speaks of nodes Dom0 does not have"},
-    {"PPTT", false, "physical processor and cache topology"},
-    {"CEDT", false, "CXL memory windows are not in Dom0's map"},
-    {"NFIT", false, "persistent memory is not in Dom0's map"},
-    {"BGRT", false, "its image lies in memory that has been given away as RAM"},
-    {"HEST", false, "hardware errors go to Torii"},
-    {"BERT", false, "hardware errors go to Torii"},
-    {"ERST", false, "hardware errors go to Torii"},
-    {"EINJ", false, "hardware errors go to Torii"},
-    {"SPCR", false, "the console UART may be Torii's"},
-    {"DBGP", false, "the debug port may be Torii's"},
-    {"DBG2", false, "the debug port may be Torii's"},
-    {"WAET", false, "an emulator's word on how its timers behave, which Torii's do not share"},
-    {"LPIT", false, "low-power idle belongs to who owns the CPUs"},
-    {"ASF!", false, "remote control of a machine Dom0 does not own"},
-    {"BOOT", false, "tells firmware how the boot went; Torii booted"},
+/* buf NULL: nothing is written, used tells how much would be. */
+struct builder {
+    u8 *buf;
+    size_t size, used;
+    gpa_t gpa;
+    unsigned nr_entries;
+    gpa_t entry[OWN_TABLES + ACPI_TABLES_MAX]; /* of the XSDT */
 };
 
-bool acpi_table_is_kept(const char signature[4], const char **why)
+void acpi_fill_header(struct acpi_header *h, const char *signature, u8 revision)
 {
-    for (unsigned i = 0; i < ARRAY_SIZE(policy); i++) {
-        size_t n = strlen(policy[i].signature);
-
-        if (strncmp(signature, policy[i].signature, n))
-            continue;
-        if (why)
-            *why = policy[i].why;
-        return policy[i].keep;
-    }
-    if (why)
-        *why = "not known";
-    return false;
-}
-
-/* Dom0 finds the table at its address only if that is not RAM, which may have been given to anyone. */
-static bool lies_outside_ram(const struct acpi_table *t)
-{
-    const struct e820 *map = &boot_info.e820;
-
-    for (unsigned i = 0; i < map->nr; i++) {
-        const struct e820_entry *e = &map->entry[i];
-
-        if ((e->type == E820_RAM || e->type == E820_UNUSABLE) && t->address < e->addr + e->size &&
-            e->addr < t->address + t->length)
-            return false;
-    }
-    return true;
-}
-
-static bool is_kept(const struct acpi_table *t)
-{
-    const char *why;
-
-    if (!acpi_table_is_kept(t->signature, &why)) {
-        log_debug("acpi: %s is withheld from Dom0: %s\n", t->signature, why);
-        return false;
-    }
-    if (!lies_outside_ram(t)) {
-        log_warn("acpi: %s is withheld from Dom0: it lies in RAM at 0x%llx\n", t->signature,
-                 (unsigned long long)t->address);
-        return false;
-    }
-    return true;
-}
-
-static void fill_header(struct acpi_header *h, const char *signature, u8 revision)
-{
+    memset(h, 0, sizeof(*h));
     memcpy(h->signature, signature, sizeof(h->signature));
     h->revision = revision;
     memcpy(h->oem_id, OEM_ID, sizeof(h->oem_id));
@@ -138,123 +50,145 @@ static u8 checksum(const void *p, size_t bytes)
     return -sum;
 }
 
-static void seal(struct acpi_header *h, size_t length)
+void acpi_seal(struct acpi_header *h, size_t length)
 {
     h->length = length;
     h->checksum = 0;
     h->checksum = checksum(h, length);
 }
 
-static size_t processor_bytes(unsigned nr_vcpus)
+static void *here(struct builder *b)
 {
-    return nr_vcpus <= APIC_IDS_8BIT ? sizeof(struct acpi_madt_lapic) : sizeof(struct acpi_madt_x2apic);
+    return b->buf ? b->buf + b->used : NULL;
 }
 
-static size_t madt_bytes(unsigned nr_vcpus)
+static size_t left(const struct builder *b)
 {
-    return sizeof(struct acpi_madt) + nr_vcpus * processor_bytes(nr_vcpus) +
-           ioapic_count() * sizeof(struct acpi_madt_ioapic) +
-           acpi_info.nr_overrides * sizeof(struct acpi_madt_override);
+    return b->buf ? b->size - b->used : 0;
 }
 
-size_t acpi_build_size(unsigned nr_vcpus)
+/* Whatever was written here has that many bytes. Its address. */
+static gpa_t placed(struct builder *b, size_t bytes)
 {
-    return ALIGN_UP(sizeof(struct acpi_rsdp), TABLE_ALIGN) +
-           ALIGN_UP(sizeof(struct acpi_header) + (1 + acpi_info.nr_tables) * sizeof(u64), TABLE_ALIGN) +
-           ALIGN_UP(madt_bytes(nr_vcpus), TABLE_ALIGN);
+    gpa_t at = b->gpa + b->used;
+
+    b->used += ALIGN_UP(bytes, TABLE_ALIGN);
+    return at;
 }
 
-/*
- * One form for all processors, since Linux drops type 9 entries with small ids beside type 0 ones. Type 0 while ids
- * fit: an OS that stays in xAPIC mode, as FreeBSD does, takes no type 9 entry for a CPU it can start. uid = vCPU
- * number: Linux registers its vCPU areas by it.
- */
-static u8 *put_processors(u8 *p, unsigned nr_vcpus)
+static void list(struct builder *b, gpa_t table)
 {
-    for (unsigned i = 0; i < nr_vcpus; i++) {
-        if (nr_vcpus <= APIC_IDS_8BIT)
-            *(struct acpi_madt_lapic *)p = (struct acpi_madt_lapic){
-                {ACPI_MADT_LAPIC, sizeof(struct acpi_madt_lapic)}, .uid = i, .apic_id = i, .flags = ACPI_MADT_ENABLED};
-        else
-            *(struct acpi_madt_x2apic *)p =
-                (struct acpi_madt_x2apic){{ACPI_MADT_X2APIC, sizeof(struct acpi_madt_x2apic)},
-                                          .apic_id = i,
-                                          .flags = ACPI_MADT_ENABLED,
-                                          .uid = i};
-        p += processor_bytes(nr_vcpus);
+    b->entry[b->nr_entries++] = table;
+}
+
+/* 0 and *at, or -XEN_ENOMEM: firmware's table cannot be read any more. */
+static int copy_table(struct builder *b, paddr_t native, u32 length, struct acpi_header **copy, gpa_t *at)
+{
+    const struct acpi_header *h = NULL;
+
+    *copy = NULL;
+    if (b->buf) {
+        h = acpi_map_table(native, "table");
+        if (!h || h->length != length) {
+            if (h)
+                acpi_unmap(h, h->length);
+            return -XEN_ENOMEM;
+        }
+        *copy = here(b);
+        memcpy(*copy, h, length);
+        acpi_unmap(h, length);
     }
-    return p;
+    *at = placed(b, length);
+    return 0;
 }
 
-static u8 *put_interrupts(u8 *p)
+static int copy_without_processors(struct builder *b, paddr_t native, u32 length, gpa_t *at)
 {
-    for (unsigned i = 0; i < ioapic_count(); i++) {
-        const struct ioapic_info *io = ioapic_get(i);
+    struct acpi_header *copy;
+    int rc = copy_table(b, native, length, &copy, at);
 
-        *(struct acpi_madt_ioapic *)p = (struct acpi_madt_ioapic){{ACPI_MADT_IOAPIC, sizeof(struct acpi_madt_ioapic)},
-                                                                  .id = io->id,
-                                                                  .address = io->base,
-                                                                  .gsi_base = io->gsi_base};
-        p += sizeof(struct acpi_madt_ioapic);
+    if (copy) {
+        processors_hide((u8 *)(copy + 1), length - sizeof(*copy));
+        acpi_seal(copy, length);
     }
-    for (unsigned i = 0; i < acpi_info.nr_overrides; i++) {
-        const struct acpi_override *o = &acpi_info.override[i];
+    return rc;
+}
 
-        *(struct acpi_madt_override *)p =
-            (struct acpi_madt_override){{ACPI_MADT_OVERRIDE, sizeof(struct acpi_madt_override)},
-                                        .bus = o->bus,
-                                        .irq = o->irq,
-                                        .gsi = o->gsi,
-                                        .flags = o->flags};
-        p += sizeof(struct acpi_madt_override);
+/* §5.2.9: DSDT and X_DSDT must not contradict each other. */
+static int copy_fadt(struct builder *b, const struct acpi_table *t, gpa_t *at)
+{
+    struct acpi_header *copy;
+    gpa_t dsdt;
+    u32 dsdt32;
+    int rc = copy_without_processors(b, acpi_info.dsdt, acpi_info.dsdt_length, &dsdt);
+
+    if (!rc)
+        rc = copy_table(b, t->address, t->length, &copy, at);
+    if (rc || !copy)
+        return rc;
+    dsdt32 = (u32)dsdt;
+    memcpy((u8 *)copy + offsetof(struct acpi_fadt, dsdt), &dsdt32, sizeof(dsdt32));
+    if (t->length >= offsetof(struct acpi_fadt, x_dsdt) + sizeof(dsdt))
+        memcpy((u8 *)copy + offsetof(struct acpi_fadt, x_dsdt), &dsdt, sizeof(dsdt));
+    acpi_seal(copy, t->length);
+    return 0;
+}
+
+/* Where Dom0 finds the native table t: its own place, or a changed copy. */
+static int list_native(struct builder *b, const struct acpi_table *t)
+{
+    gpa_t at = t->address;
+    int rc = 0;
+
+    if (acpi_has_own_processors()) {
+        if (!memcmp(t->signature, "FACP", 4) && acpi_info.dsdt_processors)
+            rc = copy_fadt(b, t, &at);
+        else if (t->processors)
+            rc = copy_without_processors(b, t->address, t->length, &at);
     }
-    return p;
+    if (!rc)
+        list(b, at);
+    return rc;
 }
 
-/* ACPI 6.5 §5.2.12. Flags 0: there is no 8259 pair to mask. */
-static size_t build_madt(void *at, unsigned nr_vcpus)
+static int put_native(struct builder *b, struct acpi_built *out)
 {
-    struct acpi_madt *madt = at;
-    u8 revision = min(max(acpi_info.madt_revision, (u8)MADT_REVISION_MIN), (u8)MADT_REVISION_MAX);
-    u8 *end;
+    int rc = 0;
 
-    fill_header(&madt->header, "APIC", revision);
-    madt->lapic_address = VLAPIC_BASE;
-    madt->flags = 0;
-    end = put_interrupts(put_processors((u8 *)(madt + 1), nr_vcpus));
-    seal(&madt->header, end - (u8 *)at);
-    return end - (u8 *)at;
-}
-
-static size_t build_xsdt(void *at, gpa_t madt, struct acpi_built *out)
-{
-    struct acpi_header *xsdt = at;
-    u8 *entry = (u8 *)(xsdt + 1);
-
-    fill_header(xsdt, "XSDT", XSDT_REVISION);
-    memcpy(entry, &madt, sizeof(madt));
-    entry += sizeof(u64);
-    for (unsigned i = 0; i < acpi_info.nr_tables; i++) {
+    for (unsigned i = 0; !rc && i < acpi_info.nr_tables; i++) {
         const struct acpi_table *t = &acpi_info.table[i];
 
-        if (!is_kept(t)) {
+        if (b->buf ? !acpi_policy_keeps(t) : !acpi_table_is_kept(t->signature, NULL)) {
             out->nr_withheld++;
             continue;
         }
         out->nr_kept++;
-        memcpy(entry, &t->address, sizeof(t->address));
-        entry += sizeof(u64);
+        rc = list_native(b, t);
     }
-    seal(xsdt, entry - (u8 *)at);
-    return entry - (u8 *)at;
+    return rc;
+}
+
+static void put_xsdt(struct builder *b, struct acpi_built *out)
+{
+    size_t bytes = sizeof(struct acpi_header) + b->nr_entries * sizeof(b->entry[0]);
+
+    if (b->buf) {
+        struct acpi_header *xsdt = here(b);
+
+        acpi_fill_header(xsdt, "XSDT", XSDT_REVISION);
+        memcpy(xsdt + 1, b->entry, b->nr_entries * sizeof(b->entry[0]));
+        acpi_seal(xsdt, bytes);
+    }
+    out->xsdt = placed(b, bytes);
 }
 
 /* ACPI 6.5 §5.2.5.3. No RSDT: every OS that runs in 64-bit mode reads the XSDT, and one list cannot contradict itself.
  */
-static void build_rsdp(void *at, gpa_t xsdt)
+static void put_rsdp(void *at, gpa_t xsdt)
 {
     struct acpi_rsdp *rsdp = at;
 
+    memset(rsdp, 0, sizeof(*rsdp));
     memcpy(rsdp->signature, "RSD PTR ", sizeof(rsdp->signature));
     memcpy(rsdp->oem_id, OEM_ID, sizeof(rsdp->oem_id));
     rsdp->revision = RSDP_REVISION;
@@ -264,9 +198,44 @@ static void build_rsdp(void *at, gpa_t xsdt)
     rsdp->extended_checksum = checksum(rsdp, sizeof(*rsdp));
 }
 
+static int put_all(struct builder *b, unsigned nr_vcpus, struct acpi_built *out)
+{
+    int rc;
+
+    memset(out, 0, sizeof(*out));
+    out->rsdp = placed(b, sizeof(struct acpi_rsdp));
+    out->madt = placed(b, acpi_build_madt(here(b), left(b), nr_vcpus));
+    list(b, out->madt);
+    rc = put_native(b, out);
+    if (rc)
+        return rc;
+    if (acpi_has_own_processors()) {
+        out->ssdt = placed(b, acpi_build_ssdt(here(b), left(b), nr_vcpus, &acpi_natives));
+        list(b, out->ssdt);
+    }
+    if (acpi_has_own_processors() && acpi_natives.nr) {
+        out->stao = placed(b, acpi_build_stao(here(b), left(b), &acpi_natives));
+        list(b, out->stao);
+    }
+    put_xsdt(b, out);
+    if (b->buf)
+        put_rsdp(b->buf, out->xsdt);
+    out->bytes = b->used;
+    return 0;
+}
+
+size_t acpi_build_size(unsigned nr_vcpus)
+{
+    struct builder b = {0};
+    struct acpi_built out;
+
+    put_all(&b, nr_vcpus, &out);
+    return b.used;
+}
+
 int acpi_build(void *buf, size_t size, gpa_t gpa, unsigned nr_vcpus, struct acpi_built *out)
 {
-    u8 *base = buf;
+    struct builder b = {.buf = buf, .size = size, .gpa = gpa};
     size_t need;
 
     memset(out, 0, sizeof(*out));
@@ -278,12 +247,5 @@ int acpi_build(void *buf, size_t size, gpa_t gpa, unsigned nr_vcpus, struct acpi
     if (need > size)
         return -XEN_ENOSPC;
     memset(buf, 0, need);
-
-    out->rsdp = gpa;
-    out->madt = gpa + ALIGN_UP(sizeof(struct acpi_rsdp), TABLE_ALIGN);
-    out->xsdt = ALIGN_UP(out->madt + build_madt(base + (out->madt - gpa), nr_vcpus), TABLE_ALIGN);
-    out->bytes = out->xsdt - gpa;
-    out->bytes += build_xsdt(base + out->bytes, out->madt, out);
-    build_rsdp(base, out->xsdt);
-    return 0;
+    return put_all(&b, nr_vcpus, out);
 }

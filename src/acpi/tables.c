@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Walk of the root table. Firmware is believed in nothing: what does not check out is logged and left out. */
-#include "defs.h"
+#include "build.h"
 
 #include <torii/alloc.h>
 #include <torii/errno.h>
@@ -8,6 +8,7 @@
 #include <torii/log.h>
 
 struct acpi_info acpi_info;
+struct native_processors acpi_natives;
 
 static acpi_address_ok_fn *address_ok;
 
@@ -198,6 +199,46 @@ static void find_sleep_types(paddr_t pa, const char *what)
     acpi_unmap(h, length);
 }
 
+/* Processor objects of one table, as many as it defines. Clears acpi_natives.sure if it cannot be told. */
+static unsigned find_processors(paddr_t pa, u32 *length, const char *what)
+{
+    const struct acpi_header *h = acpi_map_table(pa, what);
+    unsigned before = acpi_natives.nr;
+
+    if (!h || memcmp(h->signature, what, 4)) {
+        if (h)
+            acpi_unmap(h, h->length);
+        acpi_natives.sure = false;
+        return 0;
+    }
+    *length = h->length;
+    processors_add(&acpi_natives, (const u8 *)(h + 1), *length - sizeof(*h), what);
+    acpi_unmap(h, *length);
+    return acpi_natives.nr - before;
+}
+
+static void find_all_processors(void)
+{
+    struct acpi_info *a = &acpi_info;
+
+    processors_begin(&acpi_natives);
+    if (a->dsdt)
+        a->dsdt_processors = find_processors(a->dsdt, &a->dsdt_length, "DSDT");
+    for (unsigned i = 0; i < a->nr_tables && acpi_natives.sure; i++) {
+        struct acpi_table *t = &a->table[i];
+
+        if ((!memcmp(t->signature, "SSDT", 4) || !memcmp(t->signature, "PSDT", 4)) && acpi_policy_keeps(t))
+            t->processors = find_processors(t->address, &t->length, t->signature);
+    }
+    if (acpi_natives.sure && acpi_natives.nr)
+        log_debug("acpi: %u native processor objects\n", acpi_natives.nr);
+}
+
+bool acpi_has_own_processors(void)
+{
+    return acpi_natives.sure;
+}
+
 static void check_facs(void)
 {
     const struct acpi_facs *facs;
@@ -221,6 +262,7 @@ int acpi_init(void)
     struct acpi_rsdp rsdp;
 
     memset(a, 0, sizeof(*a));
+    acpi_natives.sure = false;
     if (!acpi_find_rsdp(&rsdp, &a->rsdp)) {
         log_warn("acpi: no RSDP found\n");
         return -XEN_ENODEV;
@@ -239,6 +281,7 @@ int acpi_init(void)
     for (unsigned i = 0; i < a->nr_tables && !(a->s5_valid && a->s3_valid); i++)
         if (!memcmp(a->table[i].signature, "SSDT", 4))
             find_sleep_types(a->table[i].address, "SSDT");
+    find_all_processors();
     return 0;
 }
 

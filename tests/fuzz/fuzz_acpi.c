@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* links: src/acpi/build.c src/acpi/aml.c src/acpi/rsdp.c src/acpi/tables.c src/acpi/madt.c src/acpi/digest.c tests/unit/firmware.c tests/unit/fake_memory.c tests/unit/fakes.c */
+/* links: src/acpi/build.c src/acpi/madt_build.c src/acpi/policy.c src/acpi/ssdt.c src/acpi/stao.c src/acpi/cpus.c src/acpi/processors.c src/acpi/aml_scan.c src/acpi/aml_write.c src/acpi/aml.c src/acpi/rsdp.c src/acpi/tables.c src/acpi/madt.c src/acpi/digest.c tests/unit/firmware.c tests/unit/fake_memory.c tests/unit/fakes.c */
 /*
  * A firmware with any bytes in its tables. Input: the first byte is options, then tables as (signature number,
  * revision, length 16 bits, body). Checksums are made good, or nothing behind them would be reached; one option breaks

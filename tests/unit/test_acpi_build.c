@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* links: src/acpi/build.c src/acpi/aml.c src/acpi/rsdp.c src/acpi/tables.c src/acpi/madt.c src/acpi/digest.c tests/unit/firmware.c tests/unit/fake_memory.c tests/unit/fakes.c */
+/* links: src/acpi/build.c src/acpi/madt_build.c src/acpi/policy.c src/acpi/ssdt.c src/acpi/stao.c src/acpi/cpus.c src/acpi/processors.c src/acpi/aml_scan.c src/acpi/aml_write.c src/acpi/aml.c src/acpi/rsdp.c src/acpi/tables.c src/acpi/madt.c src/acpi/digest.c tests/unit/firmware.c tests/unit/fake_memory.c tests/unit/fakes.c */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -15,7 +15,7 @@
 #include <torii/errno.h>
 #include <torii/irq.h>
 
-#include "../../src/acpi/defs.h"
+#include "../../src/acpi/build.h"
 #include "fake_memory.h"
 #include "fakes.h"
 #include "firmware.h"
@@ -45,6 +45,7 @@ static int reset(void **state)
     (void)state;
     fw_reset();
     memset(&acpi_info, 0, sizeof(acpi_info));
+    processors_begin(&acpi_natives);
     nr_ioapics = 1;
     free(buf);
     buf = NULL;
@@ -104,8 +105,8 @@ static void two_vcpus_get_exactly_these_tables(void **state)
 {
     static const u8 golden[] = {
         /* RSDP */
-        'R', 'S', 'D', ' ', 'P', 'T', 'R', ' ', 0x38, 'T', 'O', 'R', 'I', 'I', ' ', 2, 0, 0, 0, 0, 36, 0, 0, 0, 0x90, 0,
-        0xf0, 7, 0, 0, 0, 0, 0x55, 0, 0, 0, /* padding */ 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+        'R', 'S', 'D', ' ', 'P', 'T', 'R', ' ', 0x38, 'T', 'O', 'R', 'I', 'I', ' ', 2, 0, 0, 0, 0, 36, 0, 0, 0, 0x50, 1,
+        0xf0, 7, 0, 0, 0, 0, 0x94, 0, 0, 0, /* padding */ 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
         /* MADT at +48, 82 bytes */
         'A', 'P', 'I', 'C', 82, 0, 0, 0, 3, 0x92, 'T', 'O', 'R', 'I', 'I', ' ', 'T', 'O', 'R', 'I', 'I', 'D', 'M', '0',
         1, 0, 0, 0, 'T', 'O', 'R', 'I', 1, 0, 0, 0, 0, 0, 0xe0, 0xfe, 0, 0, 0, 0, /* LAPICs */ 0, 8, 0, 0, 1, 0, 0, 0,
@@ -175,9 +176,23 @@ static void more_vcpus_are_all_type_9_entries(void **state)
     }
 }
 
-static void every_ioapic_and_override_is_copied(void **state)
+static void local_nmis_have_the_width_of_the_processors(void **state)
 {
-    unsigned io = 0, overrides = 0, others = 0;
+    const struct acpi_madt_x2apic_nmi *n;
+
+    acpi_info.nr_nmis = 1;
+    acpi_info.nmi[0] = (struct acpi_nmi){.local = true, .uid = 0xff, .lint = 1};
+    assert_int_equal(build(256), 0);
+    n = (const void *)((const u8 *)seen(out.madt) + sizeof(struct acpi_madt) + 256 * sizeof(struct acpi_madt_x2apic) +
+                       sizeof(struct acpi_madt_ioapic));
+    assert_int_equal(n->head.type, ACPI_MADT_X2APIC_NMI);
+    assert_int_equal(n->uid, 0xffffffff);
+    assert_int_equal(n->lint, 1);
+}
+
+static void every_ioapic_and_override_and_nmi_is_copied(void **state)
+{
+    unsigned io = 0, overrides = 0, nmis = 0, others = 0;
     const struct acpi_header *h;
     const u8 *e;
 
@@ -186,13 +201,18 @@ static void every_ioapic_and_override_is_copied(void **state)
     acpi_info.override[0] = (struct acpi_override){.irq = 0, .gsi = 2};
     acpi_info.override[1] = (struct acpi_override){.irq = 9, .gsi = 9, .flags = 0xd};
     acpi_info.override[2] = (struct acpi_override){.irq = 5, .gsi = 30, .flags = 5};
-    acpi_info.nr_nmis = 1;
-    acpi_info.nmi[0].local = true;
+    acpi_info.nr_nmis = 4;
+    acpi_info.nmi[0] = (struct acpi_nmi){.local = true, .uid = 0, .lint = 1, .flags = 5};
+    acpi_info.nmi[1] = (struct acpi_nmi){.local = true, .uid = 1, .lint = 1, .flags = 5};
+    acpi_info.nmi[2] = (struct acpi_nmi){.gsi = 7, .flags = 0xd};
+    acpi_info.nmi[3] = (struct acpi_nmi){.local = true, .uid = 1, .lint = 0};
     assert_int_equal(build(1), 0);
     h = seen(out.madt);
     for (e = (const u8 *)h + sizeof(struct acpi_madt); e < (const u8 *)h + h->length; e += e[1]) {
         const struct acpi_madt_ioapic *i = (const void *)e;
         const struct acpi_madt_override *o = (const void *)e;
+        const struct acpi_madt_nmi_source *source = (const void *)e;
+        const struct acpi_madt_lapic_nmi *lint = (const void *)e;
 
         if (e[0] == ACPI_MADT_IOAPIC) {
             assert_int_equal(i->address, ioapics[io].base);
@@ -203,12 +223,21 @@ static void every_ioapic_and_override_is_copied(void **state)
             assert_int_equal(o->gsi, acpi_info.override[overrides].gsi);
             assert_int_equal(o->flags, acpi_info.override[overrides].flags);
             overrides++;
+        } else if (e[0] == ACPI_MADT_NMI_SOURCE) {
+            assert_int_equal(source->gsi, 7);
+            assert_int_equal(source->flags, 0xd);
+            nmis++;
+        } else if (e[0] == ACPI_MADT_LAPIC_NMI) {
+            assert_int_equal(lint->uid, 0xff);
+            assert_int_equal(lint->flags, lint->lint ? 5 : 0);
+            nmis++;
         } else if (e[0] != ACPI_MADT_LAPIC) {
             others++;
         }
     }
     assert_int_equal(io, 2);
     assert_int_equal(overrides, 3);
+    assert_int_equal(nmis, 3);
     assert_int_equal(others, 0);
 }
 
@@ -380,7 +409,8 @@ int main(void)
         T(every_checksum_is_right),
         T(up_to_255_vcpus_are_type_0_entries),
         T(more_vcpus_are_all_type_9_entries),
-        T(every_ioapic_and_override_is_copied),
+        T(local_nmis_have_the_width_of_the_processors),
+        T(every_ioapic_and_override_and_nmi_is_copied),
         T(there_is_no_8259_and_the_revision_is_capped),
         T(tables_of_what_torii_owns_are_withheld),
         T(every_policy_has_a_reason),

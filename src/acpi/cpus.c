@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Which physical processor an ACPI id stands for. Dom0 says processor ids as its namespace has them: where that
+ * describes vCPUs, object n speaks for the n-th processor of the machine; else ids are firmware's.
+ */
+#include "build.h"
+
+const struct acpi_cpu *acpi_nth_cpu(unsigned n)
+{
+    for (unsigned i = 0; i < acpi_info.nr_cpus; i++)
+        if (acpi_info.cpu[i].enabled && n-- == 0)
+            return &acpi_info.cpu[i];
+    return NULL;
+}
+
+const struct acpi_cpu *acpi_cpu_of_id(u32 id)
+{
+    if (acpi_has_own_processors())
+        return acpi_nth_cpu(id);
+    for (unsigned i = 0; i < acpi_info.nr_cpus; i++)
+        if (acpi_info.cpu[i].enabled && acpi_info.cpu[i].uid == id)
+            return &acpi_info.cpu[i];
+    return NULL;
+}
+
+u32 acpi_id_of_cpu(const struct acpi_cpu *cpu)
+{
+    u32 n = 0;
+
+    if (!acpi_has_own_processors())
+        return cpu->uid;
+    for (const struct acpi_cpu *c = acpi_info.cpu; c < cpu; c++)
+        n += c->enabled;
+    return n;
+}

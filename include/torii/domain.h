@@ -144,7 +144,7 @@ unsigned vcpu_cpu(const struct vcpu *v);
 
 /* reason: SHUTDOWN_*. Dom0: ends the machine as the reason says (does not return then). */
 void domain_shutdown(struct domain *d, u8 reason);
-/* v halted for good; when all of a domain have, that is its power-off. */
+/* v halted for good; when all of a guest's have, that is its power-off. Dom0 stays halted, as a machine does. */
 void domain_vcpu_halted(struct vcpu *v);
 /* v's triple fault: what HVM_PARAM_TRIPLE_FAULT_REASON says. */
 void domain_triple_fault(struct vcpu *v);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Life and end of domains. */
+#include <torii/acpi.h>
 #include <torii/alloc.h>
 #include <torii/atomic.h>
 #include <torii/boot_info.h>
@@ -61,6 +62,17 @@ static void tsc_offset_changed(struct vcpu *v)
     pvclock_update(v);
 }
 
+/*
+ * The HPET can send its interrupts as messages of its own composing, past Torii's vectors. Its table is withheld, and the
+ * device that the DSDT still describes reads as absent.
+ */
+static int deny_hpet(struct domain *d)
+{
+    gpa_t page = ALIGN_DOWN(acpi_info.hpet, PAGE_SIZE);
+
+    return acpi_info.hpet ? mmio_register(d, page, page + PAGE_SIZE - 1, mmio_deny, NULL) : 0;
+}
+
 /* Order matters: the tables first, then who registers in them, then the bitmaps made from them, then the vCPUs. */
 int domain_create(domid_t id, unsigned nr_vcpus, struct domain **out)
 {
@@ -90,6 +102,8 @@ int domain_create(domid_t id, unsigned nr_vcpus, struct domain **out)
         rc = vpower_init(d);
     if (!rc)
         rc = legacy_ports_register(d);
+    if (!rc)
+        rc = deny_hpet(d);
     if (!rc)
         rc = vpci_init(d);
     if (!rc)
@@ -137,14 +151,19 @@ static const char *reason_name(u8 reason)
     return reason < ARRAY_SIZE(names) ? names[reason] : "unknown reason";
 }
 
+static void dom0_statistics(const struct domain *d)
+{
+    if (!cmdline_bool(boot_info.cmdline, "exit-stats", false))
+        return;
+    exit_stats_dump(d);
+    hypercall_dump();
+}
+
 /* Dom0's end is the machine's. */
 static void noreturn_fn dom0_end(struct domain *d, u8 reason)
 {
     log_info("Dom0 has shut down: %s\n", reason_name(reason));
-    if (cmdline_bool(boot_info.cmdline, "exit-stats", false)) {
-        exit_stats_dump(d);
-        hypercall_dump();
-    }
+    dom0_statistics(d);
     console_flush();
     if (reason == SHUTDOWN_poweroff)
         machine_power_off();
@@ -202,6 +221,11 @@ void domain_vcpu_halted(struct vcpu *v)
     for (unsigned i = 0; i < d->nr_vcpus; i++)
         if (vcpu_is_online(d->vcpu[i]))
             return;
-    log_info("all vCPUs of domain %u have halted\n", d->id);
-    domain_shutdown(d, SHUTDOWN_poweroff);
+    if (!d->privileged) {
+        domain_shutdown(d, SHUTDOWN_poweroff);
+        return;
+    }
+    /* As on bare metal: the machine stands still until somebody resets it. */
+    log_info("Dom0 has halted; the debug console (Ctrl-A three times) still answers\n");
+    dom0_statistics(d);
 }

@@ -68,7 +68,7 @@ bochs=$!
 ) >/dev/null 2>&1 &
 drain=$!
 (
-    until grep -q 'HLT instruction with IF=0' "$DIR/bochs.log"; do
+    until grep -q 'CPU0.*HLT instruction with IF=0' "$DIR/bochs.log"; do
         sleep 1
     done
     kill -KILL $bochs

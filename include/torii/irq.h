@@ -28,7 +28,7 @@ int gsi_bind(unsigned gsi, const struct gsi_config *cfg, irq_fn *fn, void *ctx);
 void gsi_unbind(unsigned gsi);
 void gsi_mask(unsigned gsi);
 void gsi_unmask(unsigned gsi);
-void gsi_eoi(unsigned gsi); /* end of a level interrupt: unmask the pin again */
+void gsi_eoi(unsigned gsi); /* end of a level interrupt: the pin opens again unless it is masked */
 void gsi_set_cpu(unsigned gsi, unsigned cpu);
 
 /* The physical IO-APICs, for the mirror. */

@@ -19,6 +19,7 @@
 
 /* Redirection table entry, low word. */
 #define RTE_ACTIVE_LOW BIT(13)
+#define RTE_REMOTE_IRR BIT(14)
 #define RTE_LEVEL      BIT(15)
 #define RTE_MASKED     BIT(16)
 
@@ -33,8 +34,10 @@ struct gsi {
     struct ioapic *io;
     u8 pin;
     bool bound, level;
+    bool masked; /* its owner wants it so */
+    bool fired;  /* a level interrupt awaits gsi_eoi; the pin is open when neither is true */
     u8 vector;
-    unsigned cpu;
+    unsigned cpu, wanted_cpu;
     u32 rte_low;
     irq_fn *fn;
     void *ctx;
@@ -46,8 +49,13 @@ static struct gsi gsis[GSI_MAX];
 
 static u32 ioapic_read(struct ioapic *io, u8 reg)
 {
+    u32 val;
+
+    spin_lock(&io->lock);
     io->regs[IOAPIC_SELECT / 4] = reg;
-    return io->regs[IOAPIC_WINDOW / 4];
+    val = io->regs[IOAPIC_WINDOW / 4];
+    spin_unlock(&io->lock);
+    return val;
 }
 
 static void ioapic_write(struct ioapic *io, u8 reg, u32 val)
@@ -71,6 +79,11 @@ static void rte_mask(struct gsi *g, bool masked)
         return;
     g->rte_low = low;
     rte_write_low(g);
+}
+
+static void rte_update(struct gsi *g)
+{
+    rte_mask(g, g->masked || g->fired);
 }
 
 unsigned ioapic_count(void)
@@ -132,15 +145,26 @@ unsigned isa_irq_to_gsi(u8 irq, struct gsi_config *cfg)
     return irq;
 }
 
-/* The interrupt itself. A level line is masked until its end has been reported, so that it cannot storm meanwhile. */
-static void gsi_fired(void *ctx)
+/*
+ * A level line is masked until its end has been reported, so that it cannot storm meanwhile. The local APIC is told its end
+ * only then, and before the handler: once the handler has run, Remote IRR of the pin is clear.
+ */
+static void gsi_hold(void *ctx)
 {
     struct gsi *g = ctx;
 
     spin_lock(&g->lock);
-    if (g->level)
-        rte_mask(g, true);
+    if (g->level) {
+        g->fired = true;
+        rte_update(g);
+    }
     spin_unlock(&g->lock);
+}
+
+static void gsi_fired(void *ctx)
+{
+    struct gsi *g = ctx;
+
     if (g->fn)
         g->fn(g->ctx);
 }
@@ -150,18 +174,33 @@ static struct gsi *gsi_get(unsigned gsi)
     return gsi < GSI_MAX && gsis[gsi].io ? &gsis[gsi] : NULL;
 }
 
-/* Point the pin at g->vector on g->cpu with g's trigger; masked meanwhile. */
+static bool rte_remote_irr(struct gsi *g)
+{
+    return ioapic_read(g->io, IOAPIC_RTE + 2 * g->pin) & RTE_REMOTE_IRR;
+}
+
+/*
+ * Point the pin at g->vector on g->cpu with g's trigger; masked meanwhile. If Remote IRR is set, the EOI that would clear it
+ * has the old vector: an entry that is edge for a moment forgets it.
+ */
 static void gsi_program(struct gsi *g, bool active_low)
 {
+    u32 low = g->vector | RTE_MASKED | (active_low ? RTE_ACTIVE_LOW : 0);
+
     rte_mask(g, true);
     ioapic_write(g->io, IOAPIC_RTE + 2 * g->pin + 1, pcpus[g->cpu]->apic_id << 24);
-    g->rte_low = g->vector | RTE_MASKED | (active_low ? RTE_ACTIVE_LOW : 0) | (g->level ? RTE_LEVEL : 0);
-    rte_write_low(g);
+    g->rte_low = low;
+    if (!g->level || rte_remote_irr(g))
+        rte_write_low(g);
+    if (g->level) {
+        g->rte_low = low | RTE_LEVEL;
+        rte_write_low(g);
+    }
 }
 
 static int gsi_route(struct gsi *g, unsigned cpu)
 {
-    int vector = vector_alloc(cpu, 1, gsi_fired, g, 0);
+    int vector = vector_alloc(cpu, 1, gsi_hold, gsi_fired, g, 0);
 
     if (vector < 0)
         return vector;
@@ -172,6 +211,23 @@ static int gsi_route(struct gsi *g, unsigned cpu)
     g->vector = (u8)vector;
     g->cpu = cpu;
     return 0;
+}
+
+/*
+ * Go to the CPU it shall be on. A level interrupt that the old CPU has accepted and not yet ended stays until its end: the
+ * EOI has to find the vector it is for. Local APICs are told before the handler runs, so gsi_eoi finds it ended.
+ */
+static void gsi_follow(struct gsi *g)
+{
+    if (g->cpu == g->wanted_cpu)
+        return;
+    if (g->level) {
+        rte_mask(g, true);
+        if (rte_remote_irr(g))
+            return;
+    }
+    if (!gsi_route(g, g->wanted_cpu))
+        gsi_program(g, g->rte_low & RTE_ACTIVE_LOW);
 }
 
 int gsi_bind(unsigned gsi, const struct gsi_config *cfg, irq_fn *fn, void *ctx)
@@ -191,8 +247,10 @@ int gsi_bind(unsigned gsi, const struct gsi_config *cfg, irq_fn *fn, void *ctx)
         g->ctx = ctx;
         g->level = cfg->level;
         g->bound = true;
+        g->wanted_cpu = g->cpu;
+        g->masked = g->fired = false;
         gsi_program(g, cfg->active_low);
-        rte_mask(g, false);
+        rte_update(g);
     }
     spin_unlock(&g->lock);
     return rc;
@@ -220,8 +278,10 @@ void gsi_mask(unsigned gsi)
     if (!g)
         return;
     spin_lock(&g->lock);
-    if (g->bound)
-        rte_mask(g, true);
+    if (g->bound) {
+        g->masked = true;
+        rte_update(g);
+    }
     spin_unlock(&g->lock);
 }
 
@@ -232,14 +292,26 @@ void gsi_unmask(unsigned gsi)
     if (!g)
         return;
     spin_lock(&g->lock);
-    if (g->bound)
-        rte_mask(g, false);
+    if (g->bound) {
+        g->masked = false;
+        rte_update(g);
+    }
     spin_unlock(&g->lock);
 }
 
 void gsi_eoi(unsigned gsi)
 {
-    gsi_unmask(gsi);
+    struct gsi *g = gsi_get(gsi);
+
+    if (!g)
+        return;
+    spin_lock(&g->lock);
+    if (g->bound) {
+        g->fired = false;
+        gsi_follow(g);
+        rte_update(g);
+    }
+    spin_unlock(&g->lock);
 }
 
 void gsi_set_cpu(unsigned gsi, unsigned cpu)
@@ -249,13 +321,10 @@ void gsi_set_cpu(unsigned gsi, unsigned cpu)
     if (!g || cpu >= pcpu_nr)
         return;
     spin_lock(&g->lock);
-    if (g->bound && g->cpu != cpu) {
-        bool masked = g->rte_low & RTE_MASKED, active_low = g->rte_low & RTE_ACTIVE_LOW;
-
-        if (!gsi_route(g, cpu)) {
-            gsi_program(g, active_low);
-            rte_mask(g, masked);
-        }
+    if (g->bound) {
+        g->wanted_cpu = cpu;
+        gsi_follow(g);
+        rte_update(g);
     }
     spin_unlock(&g->lock);
 }
@@ -267,6 +336,6 @@ void gsi_dump(void)
 
         if (g->bound)
             log_info("GSI %3u: CPU %u vector %#04x %s %s%s\n", i, g->cpu, g->vector, g->level ? "level" : "edge",
-                     g->rte_low & RTE_ACTIVE_LOW ? "low" : "high", g->rte_low & RTE_MASKED ? " masked" : "");
+                     g->rte_low & RTE_ACTIVE_LOW ? "low" : "high", g->masked ? " masked" : g->fired ? " fired" : "");
     }
 }

@@ -20,7 +20,7 @@
 #define NR_VECTORS 256
 
 struct vector {
-    irq_fn *fn;
+    irq_fn *hold, *fn; /* before and after the EOI */
     void *ctx;
     bool used;
     u64 retired; /* system time it was given back at, ns; 0: never used */
@@ -44,7 +44,7 @@ static bool vector_is_free(const struct vector *v, u64 now)
     return !v->used && (!v->retired || now - v->retired > RETIRE_NS);
 }
 
-int vector_alloc(unsigned cpu, unsigned count, irq_fn *fn, void *ctx, size_t stride)
+int vector_alloc(unsigned cpu, unsigned count, irq_fn *hold, irq_fn *fn, void *ctx, size_t stride)
 {
     struct vector *t = cpu < MAX_CPUS ? vectors[cpu] : NULL;
     u64 now = now_ns();
@@ -63,6 +63,7 @@ int vector_alloc(unsigned cpu, unsigned count, irq_fn *fn, void *ctx, size_t str
         for (i = 0; i < count; i++) {
             t[v + i].used = true;
             t[v + i].ctx = (char *)ctx + i * stride;
+            t[v + i].hold = hold;
             atomic_store(&t[v + i].fn, fn);
         }
         first = (int)v;
@@ -112,11 +113,13 @@ void irq_dispatch(unsigned vector)
     }
     t = &vectors[c->id][vector];
     fn = atomic_load(&t->fn);
+    if (fn && t->hold)
+        t->hold(t->ctx);
+    lapic_eoi();
     if (fn)
         fn(t->ctx);
     else
         log_debug("CPU %u: interrupt vector %#x has no handler\n", c->id, vector);
-    lapic_eoi();
 }
 
 void cpu_kick(unsigned cpu)
@@ -182,7 +185,7 @@ int msi_alloc(unsigned count, unsigned cpu, irq_fn *fn, void *ctx_base, size_t c
     handle = msi_handle_claim();
     if (handle < 0)
         return handle;
-    vector = vector_alloc(cpu, count, fn, ctx_base, ctx_stride);
+    vector = vector_alloc(cpu, count, NULL, fn, ctx_base, ctx_stride);
     if (vector < 0) {
         atomic_store(&msis[handle].used, false);
         return vector;
@@ -206,7 +209,7 @@ int msi_move(int handle, unsigned cpu, struct msi_message *msg)
     if (m->moving)
         msi_move_done(handle);
     if (cpu != m->cpu) {
-        vector = vector_alloc(cpu, m->count, m->fn, m->ctx, m->stride);
+        vector = vector_alloc(cpu, m->count, NULL, m->fn, m->ctx, m->stride);
         if (vector < 0)
             return vector;
         m->moving = true;

@@ -6,8 +6,9 @@
 #include <torii/irq.h>
 #include <torii/lock.h>
 
-/* `count` contiguous free vectors aligned to count on `cpu`: the first, or -XEN_ENOSPC. Vector i calls fn(ctx + i * stride). */
-int vector_alloc(unsigned cpu, unsigned count, irq_fn *fn, void *ctx, size_t stride);
+/* `count` contiguous free vectors aligned to count on `cpu`: the first, or -XEN_ENOSPC. Vector i calls
+ * hold (NULL: nothing), ends the interrupt at the local APIC, and calls fn; both with ctx + i * stride. */
+int vector_alloc(unsigned cpu, unsigned count, irq_fn *hold, irq_fn *fn, void *ctx, size_t stride);
 /*
  * Give vectors back whose source has been turned away. An interrupt sent before that may still be on its way: with `deliver` it
  * still reaches the handler, and the vectors are not used again for a second.

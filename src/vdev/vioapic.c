@@ -4,8 +4,8 @@
  * physical line behind it with the trigger and polarity the entry says. Registers are those of the 82093AA data sheet
  * (§3).
  *
- * A level interrupt is masked at the physical pin when it fires (irq.h) and stays so until the guest's EOI has cleared
- * Remote IRR: the pin is open exactly when it is bound, the entry is not masked and no interrupt is in service.
+ * A level interrupt closes the physical pin when it fires (irq.h) until the guest's EOI has cleared Remote IRR. Masking is
+ * apart from that: the pin is open when it is bound, the entry is not masked and no interrupt is in service.
  */
 #include <torii/vioapic.h>
 
@@ -197,7 +197,7 @@ static void end_physical(struct vioapic_pin *p)
     if (!p->in_service)
         return;
     p->in_service = false;
-    if (p->bound && is_open(p->rte))
+    if (p->bound)
         gsi_eoi(p->gsi);
 }
 
@@ -294,7 +294,7 @@ static void route(struct vioapic_pin *p, u64 old)
         gsi_set_cpu(p->gsi, config.cpu);
         p->config.cpu = config.cpu;
     }
-    if (opened && !p->in_service)
+    if (opened)
         gsi_unmask(p->gsi);
 }
 
@@ -309,7 +309,7 @@ static void write_rte(struct vioapic_pin *p, u64 rte)
     rte = (rte & RTE_WRITABLE) | (old & RTE_REMOTE_IRR);
     if (is_level(old) && !is_level(rte)) {
         rte &= ~RTE_REMOTE_IRR;
-        p->in_service = false;
+        end_physical(p);
     }
     WRITE_ONCE(p->rte, rte);
     route(p, old);

@@ -26,7 +26,7 @@
 
 static const struct ioapic_info infos[] = {{2, IO0, 0, 24}, {5, IO1, 24, 8}};
 static struct {
-    bool bound, open, refuse;
+    bool bound, open, masked, fired, refuse;
     struct gsi_config cfg;
     irq_fn *fn;
     void *ctx;
@@ -49,6 +49,7 @@ int gsi_bind(unsigned gsi, const struct gsi_config *cfg, irq_fn *fn, void *ctx)
     if (gsi_state[gsi].refuse)
         return -XEN_EBUSY;
     gsi_state[gsi].bound = gsi_state[gsi].open = true;
+    gsi_state[gsi].masked = gsi_state[gsi].fired = false;
     gsi_state[gsi].cfg = *cfg;
     gsi_state[gsi].fn = fn;
     gsi_state[gsi].ctx = ctx;
@@ -61,25 +62,33 @@ void gsi_unbind(unsigned gsi)
     gsi_state[gsi].bound = gsi_state[gsi].open = false;
 }
 
+static void gsi_update(unsigned gsi)
+{
+    gsi_state[gsi].open = !gsi_state[gsi].masked && !gsi_state[gsi].fired;
+}
+
 void gsi_mask(unsigned gsi)
 {
     assert_true(gsi_state[gsi].bound);
     gsi_state[gsi].masks++;
-    gsi_state[gsi].open = false;
+    gsi_state[gsi].masked = true;
+    gsi_update(gsi);
 }
 
 void gsi_unmask(unsigned gsi)
 {
     assert_true(gsi_state[gsi].bound);
     gsi_state[gsi].unmasks++;
-    gsi_state[gsi].open = true;
+    gsi_state[gsi].masked = false;
+    gsi_update(gsi);
 }
 
 void gsi_eoi(unsigned gsi)
 {
     assert_true(gsi_state[gsi].bound);
     gsi_state[gsi].eois++;
-    gsi_state[gsi].open = true;
+    gsi_state[gsi].fired = false;
+    gsi_update(gsi);
 }
 
 void gsi_set_cpu(unsigned gsi, unsigned cpu)
@@ -94,8 +103,8 @@ static bool fire(unsigned gsi)
 {
     if (!gsi_state[gsi].open)
         return false;
-    if (gsi_state[gsi].cfg.level)
-        gsi_state[gsi].open = false;
+    gsi_state[gsi].fired = gsi_state[gsi].cfg.level;
+    gsi_update(gsi);
     gsi_state[gsi].fn(gsi_state[gsi].ctx);
     return true;
 }
@@ -593,7 +602,8 @@ static void masking_alone_keeps_remote_irr(void **state)
 static void a_level_interrupt_that_fires_during_the_flip_is_delivered_after_it(void **state)
 {
     rte_low(9, LEVEL | 0x61);
-    gsi_state[9].open = false;
+    gsi_state[9].fired = true;
+    gsi_update(9);
     rte_low(9, MASKED | 0x61);
     gsi_state[9].fn(gsi_state[9].ctx); /* was on its way when the pin closed */
     assert_int_equal(env_take(0), -1);

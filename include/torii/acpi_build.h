@@ -32,6 +32,9 @@ struct acpi_cpu;
 const struct acpi_cpu *acpi_cpu_of_id(u32 id);
 u32 acpi_id_of_cpu(const struct acpi_cpu *cpu);
 
+/* The i-th block of ports with P_LVL2 and P_LVL3 that a native processor object names; false past the last. */
+bool acpi_p_blk(unsigned i, u32 *p_blk);
+
 /* Is a native table with this signature shown to Dom0? *why (may be NULL) says why or why not. */
 bool acpi_table_is_kept(const char signature[4], const char **why);
 

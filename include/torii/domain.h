@@ -59,6 +59,7 @@ struct vcpu {
     u32 paused; /* count; runs only at 0 */
 
     struct pcpu *cpu;        /* the physical CPU whose run queue it is on */
+    struct pcpu *home;       /* where it belongs while that CPU is in use */
     bool running;            /* on a CPU right now (in or near guest mode) */
     struct vcpu *run_next;   /* run queue link; locked by the queue */
 

@@ -51,6 +51,7 @@ struct pcpu {
     spinlock_t run_lock;   /* LOCK_SCHED: additions to the list of vCPUs that run here */
     struct vcpu *run_head, *run_tail;
     unsigned nr_vcpus;
+    bool rebalance;        /* set by any CPU: vCPUs in the list may belong elsewhere now */
     bool resched;          /* set by any CPU: let the scheduler choose again */
     struct timer slice;
 

@@ -10,6 +10,11 @@ struct pcpu;
 
 /* v belongs to this CPU's list from now on. Before v first runs. */
 void sched_assign(struct vcpu *v, struct pcpu *c);
+/*
+ * CPU c is used for vCPUs or not: those that belong to it move to the boot CPU, or come back. It stays awake for its
+ * interrupts and timers. From any CPU; the vCPUs move soon after. Never for the boot CPU.
+ */
+void sched_set_online(struct pcpu *c, bool online);
 /* The rest of a CPU's life. */
 void noreturn_fn sched_loop(void);
 

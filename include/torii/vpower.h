@@ -35,6 +35,12 @@ void vpower_machine_reset(void);
 /* src/machine/triple_fault.c: an exception with no IDT. Returns only in host tests. */
 void machine_triple_fault(void);
 
+/*
+ * src/vdev/idle_ports.c: ports whose reading stops the processor (ACPI 6.5 §4.8.3.5). A vCPU that reads one blocks until
+ * its next interrupt, as it would have; how deep the processor sleeps is Torii's choice. 0 or -errno.
+ */
+int idle_ports_register(struct domain *d);
+
 /* src/vdev/legacy.c: the ports Dom0 must not reach (the 8259s), Xen's own port 0xe9. 0 or -errno. */
 int legacy_ports_register(struct domain *d);
 

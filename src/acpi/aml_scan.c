@@ -342,7 +342,10 @@ static bool container(struct scan *s, unsigned op, size_t opcode, size_t fixed)
     d.name = &name;
     if (op == OP_PROCESSOR || op == OP_DEVICE) {
         d.kind = op == OP_DEVICE ? AML_DEFINES_DEVICE : AML_DEFINES_PROCESSOR;
-        d.processor_id = op == OP_PROCESSOR ? s->aml[d.body] : 0;
+        if (op == OP_PROCESSOR) {
+            d.processor_id = s->aml[d.body];
+            d.p_blk = s->aml[d.body + 5] ? (u32)integer_at(s->aml + d.body + 1, 4) : 0;
+        }
         s->visit(s->ctx, &d);
     }
     return inside(s, package_end, &name);

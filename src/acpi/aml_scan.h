@@ -24,6 +24,7 @@ struct aml_definition {
     size_t opcode;   /* where its opcode begins */
     size_t body;     /* PROCESSOR: its first byte behind the name; NAME: the value's opcode */
     u8 processor_id; /* PROCESSOR */
+    u32 p_blk;       /* PROCESSOR: its block of ports, 0: none */
     bool is_integer; /* NAME: a plain integer, in `integer` */
     bool is_string;  /* NAME: a string; `string` is the offset of its first character */
     u64 integer;

@@ -33,3 +33,19 @@ u32 acpi_id_of_cpu(const struct acpi_cpu *cpu)
         n += c->enabled;
     return n;
 }
+
+bool acpi_p_blk(unsigned i, u32 *p_blk)
+{
+    for (unsigned n = 0; n < acpi_natives.nr; n++) {
+        u32 this = acpi_natives.processor[n].p_blk;
+        bool repeated = !this;
+
+        for (unsigned before = 0; before < n && !repeated; before++)
+            repeated = acpi_natives.processor[before].p_blk == this;
+        if (repeated || i--)
+            continue;
+        *p_blk = this;
+        return true;
+    }
+    return false;
+}

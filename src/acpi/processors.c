@@ -90,8 +90,10 @@ static void collect(void *ctx, const struct aml_definition *d)
 
     if (d->kind == AML_DEFINES_PROCESSOR) {
         cpu = add(c, d->name);
-        if (cpu)
+        if (cpu) {
             set_id(cpu, d->processor_id);
+            cpu->p_blk = d->p_blk;
+        }
         return;
     }
     if (d->kind == AML_DEFINES_DEVICE || !d->name->nr)

@@ -18,6 +18,7 @@ struct native_processor {
     struct aml_name name;
     bool has_id; /* a plain number */
     u32 id;
+    u32 p_blk;   /* its block of ports (ACPI 6.5 §4.8.3.5); 0: none */
     u32 methods; /* bit n: has processor_methods[n] */
 };
 

@@ -6,6 +6,7 @@
 #include <torii/boot_info.h>
 #include <torii/cmdline.h>
 #include <torii/cpu.h>
+#include <torii/cstate.h>
 #include <torii/dom0.h>
 #include <torii/e820.h>
 #include <torii/errno.h>
@@ -102,6 +103,8 @@ int domain_create(domid_t id, unsigned nr_vcpus, struct domain **out)
         rc = vpower_init(d);
     if (!rc)
         rc = legacy_ports_register(d);
+    if (!rc && d->privileged)
+        rc = idle_ports_register(d);
     if (!rc)
         rc = deny_hpet(d);
     if (!rc)
@@ -155,7 +158,8 @@ static void dom0_statistics(const struct domain *d)
 {
     if (!cmdline_bool(boot_info.cmdline, "exit-stats", false))
         return;
-    exit_stats_dump(d);
+    hypercall_dump();
+    cstate_dump();
     hypercall_dump();
 }
 

@@ -5,10 +5,12 @@
  */
 #include <torii/atomic.h>
 #include <torii/cpu.h>
+#include <torii/cstate.h>
 #include <torii/hvm.h>
 #include <torii/irq.h>
 #include <torii/hypercall.h>
 #include <torii/log.h>
+#include <torii/mce.h>
 #include <torii/percpu.h>
 #include <torii/sched.h>
 #include <torii/timer_queue.h>
@@ -107,6 +109,8 @@ bool vcpu_is_online(const struct vcpu *v)
 void sched_assign(struct vcpu *v, struct pcpu *c)
 {
     v->cpu = c;
+    if (!v->home)
+        v->home = c;
     spin_lock(&c->run_lock);
     v->run_next = NULL;
     if (c->run_tail)
@@ -116,6 +120,57 @@ void sched_assign(struct vcpu *v, struct pcpu *c)
     c->run_tail = v;
     c->nr_vcpus++;
     spin_unlock(&c->run_lock);
+}
+
+static struct pcpu *where_it_belongs(const struct vcpu *v)
+{
+    return atomic_load(&v->home->online) ? v->home : pcpus[0];
+}
+
+/* Unlink the first vCPU of this CPU's list that belongs elsewhere. */
+static struct vcpu *take_stranger(struct pcpu *c)
+{
+    struct vcpu *before = NULL, *v;
+
+    spin_lock(&c->run_lock);
+    for (v = c->run_head; v && where_it_belongs(v) == c; v = v->run_next)
+        before = v;
+    if (v) {
+        *(before ? &before->run_next : &c->run_head) = v->run_next;
+        if (c->run_tail == v)
+            c->run_tail = before;
+        c->nr_vcpus--;
+    }
+    spin_unlock(&c->run_lock);
+    return v;
+}
+
+/* On c itself, between two runs: a vCPU that leaves is in no other CPU's registers. Who wakes it meanwhile is seen by poke. */
+static void rebalance(struct pcpu *c)
+{
+    struct vcpu *v;
+
+    while ((v = take_stranger(c))) {
+        if (c->loaded == v) {
+            hvm->vcpu_unload(v);
+            fpu_save(v);
+            c->loaded = NULL;
+        }
+        sched_assign(v, where_it_belongs(v));
+        poke(v);
+    }
+}
+
+void sched_set_online(struct pcpu *c, bool online)
+{
+    struct pcpu *other = online ? pcpus[0] : c;
+
+    atomic_store(&c->online, online);
+    log_info("CPU %u is %s use\n", c->id, online ? "back in" : "out of");
+    atomic_store(&other->rebalance, true);
+    atomic_store(&other->resched, true);
+    if (other != this_cpu())
+        cpu_kick(other->id);
 }
 
 /* The next vCPU after the one that ran last, in a circle. */
@@ -166,6 +221,7 @@ void nmi_received(void)
 
 void nmi_forward(void)
 {
+    mce_forward();
     if (atomic_load(&nmi_noted) && atomic_xchg(&nmi_noted, false) && dom0)
         vlapic_set_nmi(dom0->vcpu[0]);
 }
@@ -176,7 +232,7 @@ static void idle(struct pcpu *c)
 
     atomic_store(&c->idle, true);
     if (!atomic_load(&c->resched))
-        irq_wait();
+        cstate_idle(&c->resched);
     atomic_store(&c->idle, false);
     c->idle_ns += now_ns() - start;
 }
@@ -191,6 +247,8 @@ void sched_loop(void)
 
         nmi_forward();
         atomic_store(&c->resched, false);
+        if (unlikely(atomic_load(&c->rebalance)) && atomic_xchg(&c->rebalance, false))
+            rebalance(c);
         v = choose(c);
         if (!v) {
             idle(c);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* platform_op: the control domain's services to and from the machine. */
+#include <torii/acpi_build.h>
 #include <torii/cpu.h>
 #include <torii/irq.h>
 #include <torii/lib.h>
@@ -9,6 +10,7 @@
 
 #include "pcpu_info.h"
 #include "platform.h"
+#include "platform_pm.h"
 
 #define NS_PER_SEC 1000000000ul
 
@@ -59,7 +61,7 @@ static long get_cpuinfo(struct xenpf_pcpuinfo *info)
         return 0;
     }
     info->apic_id = cpu->apic_id;
-    info->acpi_id = cpu->uid;
+    info->acpi_id = acpi_id_of_cpu(cpu);
     if (pcpus[info->xen_cpuid]->online)
         info->flags = XEN_PCPU_FLAGS_ONLINE;
     return 0;
@@ -108,6 +110,8 @@ static long run(const struct hcall *c, struct xen_platform_op *op, bool *reply)
         return get_cpuinfo(&op->u.pcpu_info);
     case XENPF_get_cpu_version:
         return get_cpu_version(&op->u.pcpu_version);
+    case XENPF_core_parking:
+        return platform_core_parking(&op->u.core_parking);
     default:
         break;
     }
@@ -119,6 +123,11 @@ static long run(const struct hcall *c, struct xen_platform_op *op, bool *reply)
         return set_time(c, op->u.settime32.secs, op->u.settime32.nsecs, op->u.settime32.system_time);
     case XENPF_enter_acpi_sleep:
         return enter_acpi_sleep(c, &op->u.enter_acpi_sleep);
+    case XENPF_set_processor_pminfo:
+        return platform_set_pminfo(c, &op->u.set_pminfo);
+    case XENPF_cpu_online:
+    case XENPF_cpu_offline:
+        return platform_cpu_online(op->u.cpu_ol.cpuid, op->cmd == XENPF_cpu_online);
     default:
         return -XEN_ENOSYS;
     }

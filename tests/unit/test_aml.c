@@ -159,7 +159,9 @@ static void processors_are_found_in_compiled_asl(void **state)
     assert_int_equal(aml_name_print(&p->name, path), 9);
     assert_string_equal(path, "\\_PR.CPU0");
     assert_int_equal(p->methods, BIT(0) | BIT(6)); /* _CST, _PDC */
+    assert_int_equal(p->p_blk, 0x410);
     assert_int_equal(processors_find(&natives, 2)->methods, 0);
+    assert_int_equal(processors_find(&natives, 2)->p_blk, 0);
     p = processors_find(&natives, 0x1234);
     aml_name_print(&p->name, path);
     assert_string_equal(path, "\\_SB.C000");

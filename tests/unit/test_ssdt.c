@@ -392,6 +392,20 @@ static void processor_ids_of_dom0_name_physical_processors(void **state)
     assert_int_equal(acpi_id_of_cpu(&acpi_info.cpu[0]), 7);
 }
 
+static void blocks_of_ports_are_told_once_each(void **state)
+{
+    u32 p_blk;
+
+    acpi_natives.nr = 4;
+    for (unsigned i = 0; i < 4; i++)
+        acpi_natives.processor[i] = (struct native_processor){.p_blk = (u32[]){0, 0x410, 0x410, 0x810}[i]};
+    assert_true(acpi_p_blk(0, &p_blk));
+    assert_int_equal(p_blk, 0x410);
+    assert_true(acpi_p_blk(1, &p_blk));
+    assert_int_equal(p_blk, 0x810);
+    assert_false(acpi_p_blk(2, &p_blk));
+}
+
 static void a_table_that_cannot_be_mapped_any_more_ends_the_build(void **state)
 {
     if (!asl_available())
@@ -418,6 +432,7 @@ int main(void)
         T(the_stao_names_native_processors),
         T(aml_that_is_not_understood_is_left_alone),
         T(processor_ids_of_dom0_name_physical_processors),
+        T(blocks_of_ports_are_told_once_each),
         T(a_table_that_cannot_be_mapped_any_more_ends_the_build),
     };
 

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <stdlib.h>
 
+#include <torii/acpi_build.h>
 #include <torii/alloc.h>
 #include <torii/console.h>
 #include <torii/evtchn.h>
+#include <torii/iomap.h>
 #include <torii/irq.h>
+#include <torii/sched.h>
 #include <torii/vlapic.h>
 #include <torii/vpci.h>
 #include <torii/vpower.h>
@@ -359,6 +362,55 @@ unsigned cpu_count(void)
     return pcpu_nr;
 }
 
+/* --- power management of physical CPUs --- */
+
+bool world_mwait;
+
+const struct acpi_cpu *acpi_cpu_of_id(u32 id)
+{
+    for (unsigned i = 0; i < acpi_info.nr_cpus; i++)
+        if (acpi_info.cpu[i].uid == id)
+            return &acpi_info.cpu[i];
+    return NULL;
+}
+
+u32 acpi_id_of_cpu(const struct acpi_cpu *cpu)
+{
+    return cpu->uid;
+}
+
+bool cstate_has_mwait(void)
+{
+    return world_mwait;
+}
+
+int cstate_set(unsigned cpu, const struct cstate *states, unsigned nr)
+{
+    world_rec.power.c_calls++;
+    world_rec.power.cpu = cpu;
+    world_rec.power.nr = nr;
+    memcpy(world_rec.power.c, states, nr * sizeof(*states));
+    return world_op_result;
+}
+
+int pstate_update(unsigned cpu, const struct pstates *update)
+{
+    world_rec.power.p_calls++;
+    world_rec.power.cpu = cpu;
+    world_rec.power.p = *update;
+    return world_op_result;
+}
+
+const struct pio_range *pio_find(const struct domain *d, u16 port)
+{
+    return NULL;
+}
+
+void sched_set_online(struct pcpu *c, bool online)
+{
+    c->online = online;
+}
+
 /* --- interrupt controllers --- */
 
 int vlapic_pending_vector(struct vcpu *v)
@@ -421,6 +473,11 @@ void evtchn_raise_virq(struct vcpu *v, unsigned virq)
     world_rec.virqs++;
     world_rec.virq = (u8)virq;
     world_rec.virq_vcpu = v;
+}
+
+void evtchn_raise_global_virq(struct domain *d, unsigned virq)
+{
+    evtchn_raise_virq(d->vcpu[0], virq);
 }
 
 int evtchn_set_upcall_vector(struct vcpu *v, u8 vector)

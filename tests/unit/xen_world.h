@@ -10,6 +10,7 @@
 
 #include <torii/acpi.h>
 #include <torii/boot_info.h>
+#include <torii/cstate.h>
 #include <torii/domain.h>
 #include <torii/errno.h>
 #include <torii/grant.h>
@@ -17,6 +18,7 @@
 #include <torii/hvm.h>
 #include <torii/hypercall.h>
 #include <torii/percpu.h>
+#include <torii/pstate.h>
 #include <torii/stage2.h>
 #include <torii/time.h>
 
@@ -77,6 +79,11 @@ struct world_record {
         u8 state;
         bool extended;
     } sleep;
+    struct {
+        unsigned c_calls, p_calls, cpu, nr;
+        struct cstate c[CSTATES_MAX];
+        struct pstates p;
+    } power;
 };
 extern struct world_record world_rec;
 
@@ -85,7 +92,8 @@ extern bool world_upcall_pending;
 extern bool world_event_on_block; /* an event arrives while the vCPU goes to sleep */
 extern bool world_online[2][WORLD_VCPUS];
 extern const char *world_console_input;
-extern int world_op_result;          /* of vpci, vpower, evtchn */
+extern int world_op_result;          /* of vpci, vpower, evtchn, cstate, pstate */
+extern bool world_mwait;
 extern int world_s2_map_fails_after; /* the n-th next s2_map fails; negative: none */
 extern void (*world_on_flush)(void);
 extern u64 world_tsc_offset;

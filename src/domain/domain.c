@@ -158,9 +158,9 @@ static void dom0_statistics(const struct domain *d)
 {
     if (!cmdline_bool(boot_info.cmdline, "exit-stats", false))
         return;
+    exit_stats_dump(d);
     hypercall_dump();
     cstate_dump();
-    hypercall_dump();
 }
 
 /* Dom0's end is the machine's. */

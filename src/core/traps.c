@@ -2,6 +2,7 @@
 #include <torii/cpu.h>
 #include <torii/lib.h>
 #include <torii/log.h>
+#include <torii/mce.h>
 #include <torii/percpu.h>
 #include <torii/traps.h>
 
@@ -99,6 +100,10 @@ void trap_handler(struct trap_frame *f)
         if (panic_in_progress)
             panic_stop_this_cpu();
         nmi_received();
+        return;
+    }
+    if (f->vector == EXC_MC_VECTOR && !panic_in_progress) {
+        mce_received(f);
         return;
     }
     if (f->vector == EXC_GP_VECTOR && extable_fixup(f))

@@ -4,6 +4,7 @@
 #include <torii/cpu.h>
 #include <torii/evtchn.h>
 #include <torii/hvm.h>
+#include <torii/mce.h>
 #include <torii/percpu.h>
 #include <torii/sched.h>
 #include <torii/trace.h>
@@ -19,13 +20,18 @@ static void tpr_window(struct vcpu *v)
 }
 
 /*
- * Choose what the guest gets at its next entry: NMI before interrupts, the CALLBACK_IRQ upcall before the LAPIC's. What
- * cannot be taken yet, or comes second, asks for a window.
+ * Choose what the guest gets at its next entry: a machine check before all, NMI before interrupts, the CALLBACK_IRQ
+ * upcall before the LAPIC's. What cannot be taken yet, or comes second, asks for a window.
  */
 static void prepare_events(struct vcpu *v)
 {
     int vector;
 
+    if (unlikely(mce_take(v))) {
+        hvm->inject_exception(v, EXC_MC, false, 0, 0);
+        atomic_or(&v->todo, TODO_EVENTS);
+        return;
+    }
     if (vlapic_nmi_pending(v)) {
         if (!hvm->can_accept_nmi(v)) {
             hvm->nmi_window(v);

@@ -76,6 +76,8 @@ void vcpu_block(struct vcpu *v)
 void vcpu_offline(struct vcpu *v)
 {
     atomic_store(&v->state, VCPU_OFFLINE);
+    if (v != current_vcpu())
+        poke(v);
 }
 
 void vcpu_start(struct vcpu *v)

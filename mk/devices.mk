@@ -4,4 +4,4 @@
 .PHONY: devices
 devices: deps-run deps-check guests
 	@$(MAKE) --no-print-directory all $(BUILD)/initrd.gz
-	DEVICES=1 $(PYTHON) -m pytest -n 1 tests/system/test_devices.py $(PYTEST_ARGS)
+	DEVICES=1 $(PYTHON) -m pytest -n 1 tests/system/test_devices.py tests/system/test_cpus.py $(PYTEST_ARGS)

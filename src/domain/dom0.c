@@ -60,21 +60,30 @@ static int build_memmap(unsigned nr_vcpus, struct refusal *why)
     return dom0_memmap_build(&boot_info.e820, &torii, 1, bytes, pages, &memmap, why);
 }
 
-/* RAM that is neither Dom0's nor Torii's home is free. */
+/* The machine's RAM in [start, end) is free from now on. */
+static void release_ram(paddr_t start, paddr_t end)
+{
+    for (unsigned i = 0; i < boot_info.e820.nr; i++) {
+        const struct e820_entry *e = &boot_info.e820.entry[i];
+        paddr_t from = max(start, e->addr), to = min(end, e->addr + e->size);
+
+        if (e->type == E820_RAM && from < to)
+            frames_release_range(from, to);
+    }
+}
+
+/* RAM that is neither Dom0's nor Torii's home. */
 static void release_rest(void)
 {
+    paddr_t home = torii_region.start, home_end = home + torii_region.size;
+
     for (unsigned i = 0; i < memmap.map.nr; i++) {
         const struct e820_entry *e = &memmap.map.entry[i];
-        paddr_t start = e->addr, end = e->addr + e->size, home_end = torii_region.start + torii_region.size;
 
         if (e->type != E820_UNUSABLE)
             continue;
-        for (paddr_t pa = ALIGN_UP(start, PAGE_SIZE); pa + PAGE_SIZE <= end; pa += PAGE_SIZE) {
-            if (pa >= torii_region.start && pa < home_end)
-                pa = home_end;
-            if (pa + PAGE_SIZE <= end && machine_page_is_ram(pa >> PAGE_SHIFT))
-                frame_release(pa >> PAGE_SHIFT);
-        }
+        release_ram(e->addr, min(e->addr + e->size, home));
+        release_ram(max(e->addr, home_end), e->addr + e->size);
     }
 }
 

@@ -41,8 +41,18 @@ void frame_release(mfn_t mfn)
 
 void frames_release_range(paddr_t start, paddr_t end)
 {
-    for (mfn_t mfn = ALIGN_UP(start, PAGE_SIZE) >> PAGE_SHIFT; mfn < end >> PAGE_SHIFT; mfn++)
-        frame_release(mfn);
+    mfn_t mfn = ALIGN_UP(start, PAGE_SIZE) >> PAGE_SHIFT, last = end >> PAGE_SHIFT;
+
+    spin_lock(&lock);
+    while (mfn < last) {
+        bool whole = !(mfn % 64) && last - mfn >= 64;
+
+        assert(mfn / 64 < map_words && !(whole ? free_map[mfn / 64] : free_map[mfn / 64] & BIT(mfn % 64)));
+        free_map[mfn / 64] |= whole ? ~0ull : BIT(mfn % 64);
+        nr_free += whole ? 64 : 1;
+        mfn += whole ? 64 : 1;
+    }
+    spin_unlock(&lock);
 }
 
 bool frame_claim(mfn_t mfn)

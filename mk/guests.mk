@@ -14,14 +14,14 @@ guest_base = $(or $(shell sed -n 's|.*base: *\(0x[0-9a-f]*\).*|\1|p' $(1) | head
 
 $(BUILD)/guests/rt/%.o: tests/guests/rt/% $(wildcard tests/guests/rt/*.h)
 	@mkdir -p $(@D)
-	$(CC) $(GUEST_CFLAGS) -c $< -o $@
+	$(Q)$(CC) $(GUEST_CFLAGS) -c $< -o $@
 
 $(BUILD)/guests/%.o: tests/guests/%.c $(wildcard tests/guests/rt/*.h)
 	@mkdir -p $(@D)
-	$(CC) $(GUEST_CFLAGS) $(GUEST_CFLAGS_$*) -c $< -o $@
+	$(Q)$(CC) $(GUEST_CFLAGS) $(GUEST_CFLAGS_$*) -c $< -o $@
 
 $(BUILD)/guests/%: $(BUILD)/guests/%.o $(GUEST_RT) tests/guests/rt/guest.lds
-	$(LD) $(GUEST_LDFLAGS) --defsym BASE=$(call guest_base,tests/guests/$*.c) $< \
+	$(Q)$(LD) $(GUEST_LDFLAGS) --defsym BASE=$(call guest_base,tests/guests/$*.c) $< \
 	  $(if $(filter $*,$(GUESTS_ALONE)),,$(GUEST_RT)) $(GUEST_LDFLAGS_$*) -o $@
 
 # Objects are kept.

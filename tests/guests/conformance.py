@@ -75,7 +75,7 @@ def execute(run, hv, **more):
     with VM(config(run, hv, **more), f"guest-{run.name}-{hv}") as vm:
         try:
             vm.expect(r"^1\.\.\d+$", run.timeout, fatal=r"\*\*\* Torii panic|Panic on CPU")
-            ended = vm.wait_exit(30)
+            ended = vm.wait_exit(15)
             if ended != run.exit:
                 outcome.problem = f"the machine's end was {ended}, not {run.exit}"
             if vm.triple_fault():
@@ -102,6 +102,9 @@ def explained():
     return {(m[0], m[1]): m[2] for m in DIFFERENCE.findall(page.read_text())}
 
 
+WHOLE_RUN = "(the run)"
+
+
 def expected(run, check, hv):
     """What docs/differences.md says this hypervisor answers: "ok" unless it is listed there."""
     listed = explained().get((run.name, check), "")
@@ -117,6 +120,8 @@ def unexplained(run, outcome, hv):
             wrong.append(f"{check}{outcome.details.get(check, '')}")
         elif result == "ok" and want != "ok":
             wrong.append(f"{check}: passes, but docs/differences.md says it does not")
+    if outcome.problem and expected(run, WHOLE_RUN, hv) == "ok":
+        wrong.append(outcome.problem)
     return wrong
 
 
@@ -140,9 +145,9 @@ def main():
             mark = "  (docs/differences.md)" if expected(run, check, args.hv) != "ok" else ""
             print(f"    not ok: {check}{outcome.details[check]}{mark}")
         if outcome.problem:
-            print("    " + outcome.problem.replace("\n", "\n    "))
-        bad += len(wrong) + bool(outcome.problem)
-        kept[run.name] = {**outcome.results, **({"(the run)": "not ok"} if outcome.problem else {})}
+            print("    " + outcome.problem.splitlines()[0])
+        bad += len(wrong)
+        kept[run.name] = {**outcome.results, WHOLE_RUN: "not ok" if outcome.problem else "ok"}
         file.write_text(json.dumps(kept, indent=1))
     table(args.hv)
     return 1 if bad else 0
@@ -157,14 +162,16 @@ def table(hv):
     for run in runs():
         row = f"{run.name:24}"
         for h in hvs:
-            results = list(all_runs[h].get(run.name, {}).values())
+            results = [r for c, r in all_runs[h].get(run.name, {}).items() if c != WHOLE_RUN]
             passed, of = results.count("ok"), len(results) - results.count("skip")
             total[h] = (total[h][0] + passed, total[h][1] + of)
             row += f"{f'{passed}/{of}' if results else '-':>16}"
         print(row)
     print(f"{'all':24}" + "".join(f"{f'{p}/{n}':>16}" for p, n in total.values()))
+    # Bare QEMU stands there for information: it is no hypervisor, and as an emulator lax.
+    peers = [h for h in hvs if h != "none"]
     differ = [(run, check) for run in runs() for check in {c for h in hvs for c in all_runs[h].get(run.name, {})}
-              if len({all_runs[h].get(run.name, {}).get(check, "skip") for h in hvs} - {"skip"}) > 1]
+              if len({all_runs[h].get(run.name, {}).get(check, "skip") for h in peers} - {"skip"}) > 1]
     if differ:
         print("\ndiffering checks:")
     for run, check in sorted(differ, key=lambda d: (d[0].name, d[1])):

@@ -125,7 +125,6 @@ static void faulting(void)
 
 static u8 nx_page[4096] PAGE_ALIGNED;
 
-/* NX is refused as long as EFER.NXE is clear, and works when it is set. */
 static void no_execute(void)
 {
     static u64 pt[512] PAGE_ALIGNED;
@@ -138,11 +137,7 @@ static void no_execute(void)
     pt[at >> 12 & 511] |= BIT(63);
     *entry = (u64)pt | 7;
     __asm__ volatile("mov %0, %%cr3" : : "r"(pml4) : "memory");
-    fetch_at = at;
-    irq_handler[VECTOR_PF] = came_from_nx;
-    __asm__ volatile("call *%0" : : "r"(at) : "memory");
-    irq_handler[VECTOR_PF] = NULL;
-    is(irq_count[0][VECTOR_PF], 1, "with EFER.NXE a page marked NX does not execute");
+    is(call_safe(at), VECTOR_PF, "with EFER.NXE a page marked NX does not execute");
     *entry = old;
     __asm__ volatile("mov %0, %%cr3" : : "r"(pml4) : "memory");
     wrmsr(MSR_EFER, rdmsr(MSR_EFER) & ~BIT(11));
@@ -173,7 +168,6 @@ static void hypercall_page(void)
     ok(untouched, "one page is written");
     is(wrmsr_safe(0x40000000, (u64)page | 1), VECTOR_GP, "an unaligned one faults");
     is(wrmsr_safe(0x40000000, 0xfffffffff000), VECTOR_GP, "one that is no RAM faults");
-    ok(rdmsr(0x40000000) == 0 || true, "it reads");
 }
 
 void test(void)

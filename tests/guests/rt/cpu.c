@@ -13,16 +13,29 @@ extern const struct {
     u64 from, to;
 } extable_start[], extable_end[];
 
-static bool fixed_up(struct frame *f)
+static void caught(struct frame *f)
 {
     struct cpu *c = this_cpu();
+
+    c->fault = f->vector;
+    c->fault_error = f->error;
+    __asm__ volatile("mov %%cr2, %0" : "=r"(c->fault_address));
+}
+
+static bool fixed_up(struct frame *f)
+{
+    /* The target of a call faulted on its first byte: return for it. */
+    if (f->rip == this_cpu()->call_target) {
+        caught(f);
+        f->rip = *(u64 *)f->rsp;
+        f->rsp += 8;
+        return true;
+    }
 
     for (typeof(&extable_start[0]) e = extable_start; e < extable_end; e++) {
         if (e->from != f->rip)
             continue;
-        c->fault = f->vector;
-        c->fault_error = f->error;
-        __asm__ volatile("mov %%cr2, %0" : "=r"(c->fault_address));
+        caught(f);
         f->rip = e->to;
         return true;
     }
@@ -72,6 +85,15 @@ u32 read64_safe(u64 address, u64 *value)
     this_cpu()->fault = NO_FAULT;
     __asm__ volatile("1: mov (%1), %0; 2:" EXTABLE(1, 2) : "+r"(v) : "r"(address) : "memory");
     *value = v;
+    return this_cpu()->fault;
+}
+
+u32 call_safe(u64 address)
+{
+    this_cpu()->fault = NO_FAULT;
+    this_cpu()->call_target = address;
+    __asm__ volatile("call *%0" : : "r"(address) : "memory", "rax", "rcx", "rdx", "rsi", "rdi", "r8", "r9", "r10", "r11");
+    this_cpu()->call_target = 0;
     return this_cpu()->fault;
 }
 

@@ -121,6 +121,8 @@ void rt_main(void)
     acpi_init();
     if (!tsc_khz)
         calibrate_tsc();
+    if (!on_xen)
+        outb(0x21, 0xff), outb(0xa1, 0xff); /* the PIC of a bare machine */
     print("# %s, %u CPUs, TSC %lu kHz\n", on_xen ? "Xen interface" : "bare machine", nr_cpus, tsc_khz);
     test();
     finish();

@@ -72,6 +72,7 @@ struct cpu {
     u32 index, apic_id;
     u32 fault;       /* vector of the last exception a fixup caught, NO_FAULT if none since it was set so */
     u64 fault_error, fault_address;
+    u64 call_target; /* of call_safe() */
     bool x2apic;
     volatile u32 online;
 };
@@ -183,6 +184,7 @@ void udelay(unsigned us);
 u32 rdmsr_safe(u32 msr, u64 *value);
 u32 wrmsr_safe(u32 msr, u64 value);
 u32 read64_safe(u64 address, u64 *value);
+u32 call_safe(u64 address);
 static inline u64 rdmsr(u32 msr)
 {
     u32 lo, hi;

@@ -42,7 +42,7 @@ display_library: term
 romimage: file=/usr/share/bochs/BIOS-bochs-latest
 vgaromimage: file=/usr/share/bochs/VGABIOS-lgpl-latest
 megs: $MEM
-cpu: model=$MODEL, count=$CPUS, ips=100000000, reset_on_triple_fault=0, ignore_bad_msrs=0
+cpu: model=$MODEL, count=$CPUS, ips=100000000, reset_on_triple_fault=0, ignore_bad_msrs=1
 boot: cdrom
 ata0-master: type=cdrom, path=$ISO, status=inserted
 clock: sync=none, time0=1700000000

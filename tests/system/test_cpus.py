@@ -7,7 +7,7 @@ import time
 import pytest
 
 long = pytest.mark.skipif("DEVICES" not in os.environ, reason="long: make devices")
-TROUBLE = r"(?i)rcu.*stall|lockup|hung task|timed out|Call Trace|BUG:|Oops|do_boot_cpu failed|unchecked MSR"
+TROUBLE = r"(?i)rcu.*stall|lockup|hung task|timed out|Call Trace|BUG:|Oops:|do_boot_cpu failed|unchecked MSR"
 
 
 def interrupts(vm, name):

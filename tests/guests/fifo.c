@@ -135,7 +135,7 @@ static void priorities(u32 a, u32 b)
     nr_order = 0;
     is(priority(b, EVTCHN_FIFO_PRIORITY_MAX), 0, "set_priority");
     is(priority(b, 16), ERR(XEN_EINVAL), "to one that is not");
-    is(priority(0, 7), ERR(XEN_EINVAL), "of port 0");
+    ok(priority(0, 7) < 0, "of port 0");
     hold = true;
     evtchn_send(a), evtchn_send(b);
     hold = false;

@@ -112,7 +112,7 @@ static void refused(void)
     is(HYPERCALL(__HYPERVISOR_callback_op, 0, text, 0), ERR(XEN_ENOSYS), "callback_op is not offered");
     is(HYPERCALL(__HYPERVISOR_set_gdt, 0, 0, 0), ERR(XEN_ENOSYS), "set_gdt is not offered");
     is(HYPERCALL(__HYPERVISOR_vm_assist, VMASST_CMD_enable, VMASST_TYPE_runstate_update_flag, 0), 0, "vm_assist: runstate flag");
-    is(HYPERCALL(__HYPERVISOR_vm_assist, 99, 0, 0), ERR(XEN_ENOSYS), "a vm_assist that is not");
+    is(HYPERCALL(__HYPERVISOR_vm_assist, 99, VMASST_TYPE_runstate_update_flag, 0), ERR(XEN_ENOSYS), "a vm_assist that is not");
 }
 
 /* The interrupt controllers of a PC do not exist; what the hypervisor does not use is the machine's own. */

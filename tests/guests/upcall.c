@@ -107,7 +107,7 @@ static void area(void)
     struct vcpu_register_vcpu_info bad = {.mfn = (u64)mine / PAGE_SIZE, .offset = PAGE_SIZE - 32};
     u64 before;
 
-    is(vcpu_op(VCPUOP_register_vcpu_info, 0, &bad), ERR(XEN_EINVAL), "a vcpu_info that crosses its page");
+    ok(vcpu_op(VCPUOP_register_vcpu_info, 0, &bad) < 0, "a vcpu_info that crosses its page");
     bad = (struct vcpu_register_vcpu_info){.mfn = 0xfffffff};
     ok(vcpu_op(VCPUOP_register_vcpu_info, 0, &bad) < 0, "one that is no RAM");
     is(vcpu_op(VCPUOP_register_vcpu_info, 99, &r), ERR(XEN_ENOENT), "one for a vCPU that is not");

@@ -86,6 +86,7 @@ struct acpi_info {
     /* FADT */
     u16 sci;
     struct acpi_gas pm1a_cnt, pm1b_cnt, pm1a_evt, pm_tmr, reset_reg, sleep_control, sleep_status;
+    struct acpi_gas gpe0; /* both halves: status, then enable */
     u8 reset_value;
     bool pm_tmr_32bit, reset_supported, hw_reduced;
     bool no_cmos_rtc;    /* IAPC_BOOT_ARCH bit 5 */

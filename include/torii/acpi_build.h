@@ -9,10 +9,29 @@
 struct acpi_built {
     gpa_t rsdp, xsdt, madt;
     gpa_t ssdt, stao; /* 0: none */
+    gpa_t hotplug;    /* struct acpi_hotplug of each vCPU; 0: none */
     size_t bytes;     /* used from gpa on */
     unsigned nr_kept; /* native tables the XSDT lists */
     unsigned nr_withheld;
 };
+
+/*
+ * How Torii and the methods of the SSDT talk about vCPUs that come and go: one per vCPU in Dom0's memory, written by both.
+ */
+struct acpi_hotplug {
+    u8 sta;   /* what _STA returns: Torii sets it, ejecting clears it */
+    u8 event; /* value to notify the processor with; cleared when that was done */
+};
+#define ACPI_STA_WORKING        0x0f /* ACPI 6.5 §6.3.7: present, enabled, shown, functioning */
+#define ACPI_NOTIFY_CHECK       1    /* §5.6.6 */
+#define ACPI_NOTIFY_EJECT       3
+
+/* A GPE in block 0 that no native method handles, or -1; the GSI of the SCI. */
+int acpi_unused_gpe(void);
+unsigned acpi_sci_gsi(void);
+
+/* Only this many vCPUs are there when Dom0 starts, the rest come by GPE acpi_unused_gpe(); 0: all. Before acpi_build_size. */
+void acpi_build_online(unsigned nr);
 
 /* Bytes acpi_build may need for this many vCPUs with the tables and IO-APICs found. */
 size_t acpi_build_size(unsigned nr_vcpus);

@@ -18,7 +18,17 @@
 #define OP_EXTENDED   0x5b
 #define OP_ARG0       0x68
 #define OP_DEVICE     0x82
+#define OP_LOCAL0     0x60
+#define OP_STORE      0x70
+#define OP_REGION     0x80
+#define OP_FIELD      0x81
+#define OP_NOTIFY     0x86
+#define OP_IF         0xa0
 #define OP_RETURN     0xa4
+
+#define SPACE_SYSTEM_MEMORY 0
+#define FIELD_BYTE_ACCESS   1
+#define BITS_PER_BYTE       8
 
 static void put(struct aml *a, u8 byte)
 {
@@ -178,4 +188,74 @@ void aml_return_call(struct aml *a, const struct aml_name *object, const char me
     put_segments(a, &callee);
     for (unsigned i = 0; i < nr_args; i++)
         put(a, (u8)(OP_ARG0 + i));
+}
+
+void aml_memory_region(struct aml *a, const char *path, u64 address, u64 bytes)
+{
+    put(a, OP_EXTENDED);
+    put(a, OP_REGION);
+    put_path(a, path);
+    put(a, SPACE_SYSTEM_MEMORY);
+    put_integer(a, address);
+    put_integer(a, bytes);
+}
+
+size_t aml_byte_field(struct aml *a, const char *region)
+{
+    size_t mark;
+
+    put(a, OP_EXTENDED);
+    put(a, OP_FIELD);
+    mark = a->used;
+    put_path(a, region);
+    put(a, FIELD_BYTE_ACCESS);
+    return mark;
+}
+
+void aml_byte_unit(struct aml *a, const char *segment)
+{
+    put_path(a, segment);
+    put(a, BITS_PER_BYTE);
+}
+
+void aml_return(struct aml *a, const char *path)
+{
+    put(a, OP_RETURN);
+    put_path(a, path);
+}
+
+void aml_store(struct aml *a, u64 value, const char *path)
+{
+    put(a, OP_STORE);
+    put_integer(a, value);
+    put_path(a, path);
+}
+
+void aml_load_local0(struct aml *a, const char *path)
+{
+    put(a, OP_STORE);
+    put_path(a, path);
+    put(a, OP_LOCAL0);
+}
+
+size_t aml_if_local0(struct aml *a)
+{
+    size_t mark;
+
+    put(a, OP_IF);
+    mark = a->used;
+    put(a, OP_LOCAL0);
+    return mark;
+}
+
+void aml_notify_local0(struct aml *a, const char *path)
+{
+    put(a, OP_NOTIFY);
+    put_path(a, path);
+    put(a, OP_LOCAL0);
+}
+
+void aml_call(struct aml *a, const char *path)
+{
+    put_path(a, path);
 }

@@ -28,6 +28,13 @@ struct builder {
     gpa_t entry[OWN_TABLES + ACPI_TABLES_MAX]; /* of the XSDT */
 };
 
+static unsigned online_at_boot; /* 0: all */
+
+void acpi_build_online(unsigned nr)
+{
+    online_at_boot = nr;
+}
+
 void acpi_fill_header(struct acpi_header *h, const char *signature, u8 revision)
 {
     memset(h, 0, sizeof(*h));
@@ -198,19 +205,32 @@ static void put_rsdp(void *at, gpa_t xsdt)
     rsdp->extended_checksum = checksum(rsdp, sizeof(*rsdp));
 }
 
+static gpa_t put_hotplug(struct builder *b, unsigned nr_vcpus, unsigned nr_online)
+{
+    struct acpi_hotplug *h = here(b);
+
+    for (unsigned n = 0; h && n < nr_online; n++)
+        h[n].sta = ACPI_STA_WORKING;
+    return placed(b, nr_vcpus * sizeof(*h));
+}
+
 static int put_all(struct builder *b, unsigned nr_vcpus, struct acpi_built *out)
 {
+    bool comes = online_at_boot && online_at_boot < nr_vcpus && acpi_unused_gpe() >= 0;
+    unsigned nr_online = comes ? online_at_boot : nr_vcpus;
     int rc;
 
     memset(out, 0, sizeof(*out));
     out->rsdp = placed(b, sizeof(struct acpi_rsdp));
-    out->madt = placed(b, acpi_build_madt(here(b), left(b), nr_vcpus));
+    out->madt = placed(b, acpi_build_madt(here(b), left(b), nr_vcpus, nr_online));
     list(b, out->madt);
     rc = put_native(b, out);
     if (rc)
         return rc;
+    if (comes)
+        out->hotplug = put_hotplug(b, nr_vcpus, nr_online);
     if (acpi_has_own_processors()) {
-        out->ssdt = placed(b, acpi_build_ssdt(here(b), left(b), nr_vcpus, &acpi_natives));
+        out->ssdt = placed(b, acpi_build_ssdt(here(b), left(b), nr_vcpus, out->hotplug, &acpi_natives));
         list(b, out->ssdt);
     }
     if (acpi_has_own_processors() && acpi_natives.nr) {
@@ -226,7 +246,7 @@ static int put_all(struct builder *b, unsigned nr_vcpus, struct acpi_built *out)
 
 size_t acpi_build_size(unsigned nr_vcpus)
 {
-    struct builder b = {0};
+    struct builder b = {.gpa = GPA_END / 2}; /* an address in AML takes the same bytes wherever it is */
     struct acpi_built out;
 
     put_all(&b, nr_vcpus, &out);

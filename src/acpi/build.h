@@ -24,12 +24,14 @@ void acpi_fill_header(struct acpi_header *h, const char *signature, u8 revision)
 void acpi_seal(struct acpi_header *h, size_t length);
 
 /* The MADT entry of vCPU n; its bytes, at most those of a type 9 entry. */
-size_t acpi_madt_processor(void *at, unsigned n, unsigned nr_vcpus);
+size_t acpi_madt_processor(void *at, unsigned n, unsigned nr_vcpus, u32 flags);
 /*
  * Write a table, if it fits in size; returns the bytes it has, or would have. size 0 measures.
  */
-size_t acpi_build_madt(void *at, size_t size, unsigned nr_vcpus);
-size_t acpi_build_ssdt(void *at, size_t size, unsigned nr_vcpus, const struct native_processors *natives);
+size_t acpi_build_madt(void *at, size_t size, unsigned nr_vcpus, unsigned nr_online);
+/* hotplug: gpa of the array, 0: every vCPU stays. */
+size_t acpi_build_ssdt(void *at, size_t size, unsigned nr_vcpus, gpa_t hotplug,
+                       const struct native_processors *natives);
 size_t acpi_build_stao(void *at, size_t size, const struct native_processors *natives);
 
 #endif

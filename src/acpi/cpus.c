@@ -49,3 +49,23 @@ bool acpi_p_blk(unsigned i, u32 *p_blk)
     }
     return false;
 }
+
+int acpi_unused_gpe(void)
+{
+    int gpes = acpi_info.gpe0.space == ACPI_SPACE_IO && acpi_info.gpe0.address ? acpi_info.gpe0.width / 2 : 0;
+
+    if (!acpi_has_own_processors())
+        return -1;
+    for (int n = gpes - 1; n >= 0; n--)
+        if (!(acpi_natives.gpe_used[n / 8] & BIT(n % 8)))
+            return n;
+    return -1;
+}
+
+unsigned acpi_sci_gsi(void)
+{
+    for (unsigned i = 0; i < acpi_info.nr_overrides; i++)
+        if (acpi_info.override[i].irq == acpi_info.sci)
+            return acpi_info.override[i].gsi;
+    return acpi_info.sci;
+}

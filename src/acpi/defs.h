@@ -46,7 +46,8 @@ struct acpi_madt_lapic {
     u8 uid, apic_id;
     u32 flags;
 } packed;
-#define ACPI_MADT_ENABLED BIT(0)
+#define ACPI_MADT_ENABLED        BIT(0)
+#define ACPI_MADT_ONLINE_CAPABLE BIT(1)
 
 struct acpi_madt_ioapic {
     struct acpi_subtable head;

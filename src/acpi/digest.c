@@ -50,6 +50,8 @@ static void digest_fadt_registers(const struct acpi_fadt *f)
     a->pm1a_evt = choose("PM1a_EVT", &f->x_pm1a_evt, f->pm1a_evt, f->pm1_evt_len);
     a->pm1a_cnt = choose("PM1a_CNT", &f->x_pm1a_cnt, f->pm1a_cnt, f->pm1_cnt_len);
     a->pm1b_cnt = choose("PM1b_CNT", &f->x_pm1b_cnt, f->pm1b_cnt, f->pm1_cnt_len);
+    a->gpe0 = choose("GPE0", &f->x_gpe0, f->gpe0, f->gpe0_len);
+    a->gpe0.width = min(f->gpe0_len, (u8)(UINT8_MAX / 8)) * 8; /* X_GPE0's own is too narrow for large blocks */
     if (f->pm_tmr_len == PM_TIMER_BYTES)
         a->pm_tmr = choose("PM_TMR", &f->x_pm_tmr, f->pm_tmr, f->pm_tmr_len);
     a->pm_tmr_32bit = f->flags & ACPI_FADT_TMR_VAL_EXT;

@@ -29,12 +29,10 @@ static void put(struct output *o, const void *entry, size_t bytes)
  * fit: an OS that stays in xAPIC mode, as FreeBSD does, takes no type 9 entry for a CPU it can start. uid = vCPU
  * number: Linux registers its vCPU areas by it.
  */
-size_t acpi_madt_processor(void *at, unsigned n, unsigned nr_vcpus)
+size_t acpi_madt_processor(void *at, unsigned n, unsigned nr_vcpus, u32 flags)
 {
-    struct acpi_madt_lapic lapic = {
-        {ACPI_MADT_LAPIC, sizeof(lapic)}, .uid = (u8)n, .apic_id = (u8)n, .flags = ACPI_MADT_ENABLED};
-    struct acpi_madt_x2apic x2apic = {
-        {ACPI_MADT_X2APIC, sizeof(x2apic)}, .apic_id = n, .flags = ACPI_MADT_ENABLED, .uid = n};
+    struct acpi_madt_lapic lapic = {{ACPI_MADT_LAPIC, sizeof(lapic)}, .uid = (u8)n, .apic_id = (u8)n, .flags = flags};
+    struct acpi_madt_x2apic x2apic = {{ACPI_MADT_X2APIC, sizeof(x2apic)}, .apic_id = n, .flags = flags, .uid = n};
 
     if (nr_vcpus > APIC_IDS_8BIT) {
         memcpy(at, &x2apic, sizeof(x2apic));
@@ -100,7 +98,7 @@ static void put_nmis(struct output *o, unsigned nr_vcpus)
 }
 
 /* Flags 0: there is no 8259 pair to mask. */
-size_t acpi_build_madt(void *at, size_t size, unsigned nr_vcpus)
+size_t acpi_build_madt(void *at, size_t size, unsigned nr_vcpus, unsigned nr_online)
 {
     struct acpi_madt head = {.lapic_address = VLAPIC_BASE};
     struct output o = {.at = at, .size = size};
@@ -110,7 +108,8 @@ size_t acpi_build_madt(void *at, size_t size, unsigned nr_vcpus)
                      min(max(acpi_info.madt_revision, (u8)MADT_REVISION_MIN), (u8)MADT_REVISION_MAX));
     put(&o, &head, sizeof(head));
     for (unsigned n = 0; n < nr_vcpus; n++) {
-        size_t bytes = acpi_madt_processor(entry, n, nr_vcpus);
+        size_t bytes =
+            acpi_madt_processor(entry, n, nr_vcpus, n < nr_online ? ACPI_MADT_ENABLED : ACPI_MADT_ONLINE_CAPABLE);
 
         put(&o, entry, bytes);
     }

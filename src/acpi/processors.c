@@ -82,6 +82,25 @@ static void note_method(struct native_processor *cpu, const struct aml_name *nam
             cpu->methods |= (u32)BIT(i);
 }
 
+static int hex_digit(char c)
+{
+    return c >= '0' && c <= '9' ? c - '0' : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+/* ACPI 6.5 §5.6.4.1: \_GPE._Exx and _Lxx. */
+static void note_gpe(struct native_processors *p, const struct aml_name *name)
+{
+    const char *s = name->segment[1];
+    int high, low;
+
+    if (name->nr != 2 || memcmp(name->segment[0], "_GPE", 4) || s[0] != '_' || (s[1] != 'E' && s[1] != 'L'))
+        return;
+    high = hex_digit(s[2]);
+    low = hex_digit(s[3]);
+    if (high >= 0 && low >= 0)
+        p->gpe_used[high * 2 + low / 8] |= (u8)BIT(low % 8);
+}
+
 static void collect(void *ctx, const struct aml_definition *d)
 {
     struct aml_name parent = parent_of(d->name);
@@ -104,6 +123,8 @@ static void collect(void *ctx, const struct aml_definition *d)
             set_id(cpu, c->uid);
         return;
     }
+    if (d->kind == AML_DEFINES_METHOD)
+        note_gpe(c->p, d->name);
     cpu = find_name(c->p, &parent);
     if (last_segment_is(d->name, "_UID") && d->is_integer) {
         c->uid_of = parent;
@@ -119,6 +140,7 @@ void processors_begin(struct native_processors *p)
 {
     p->nr = 0;
     p->sure = true;
+    memset(p->gpe_used, 0, sizeof(p->gpe_used));
 }
 
 void processors_add(struct native_processors *p, const u8 *aml, size_t bytes, const char *what)

@@ -23,7 +23,8 @@ struct native_processor {
 };
 
 struct native_processors {
-    bool sure; /* every table was understood: these are all there are */
+    u8 gpe_used[32]; /* bit per general purpose event that has a method */
+    bool sure;       /* every table was understood: these are all there are */
     unsigned nr;
     struct native_processor processor[PROCESSORS_MAX];
 };

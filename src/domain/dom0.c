@@ -22,6 +22,7 @@
 #include <torii/screen.h>
 #include <torii/stage2.h>
 #include <torii/uart.h>
+#include <torii/vcpu_hotplug.h>
 #include <torii/vpci.h>
 #include <torii/vuart.h>
 
@@ -34,18 +35,27 @@ bool machine_page_is_ram(mfn_t mfn)
     return e820_covers(&boot_info.e820, mfn << PAGE_SHIFT, (mfn + 1) << PAGE_SHIFT, E820_RAM);
 }
 
-static unsigned dom0_vcpus(void)
+/* dom0_max_vcpus=N, or MIN-MAX: MIN are there at boot, the rest can come later. *online: how many at boot. */
+static unsigned dom0_vcpus(unsigned *online)
 {
-    char value[16];
-    unsigned long n = pcpu_nr;
+    unsigned long low = pcpu_nr, high = pcpu_nr;
+    char value[16], *end;
 
-    if (cmdline_get(boot_info.cmdline, "dom0_max_vcpus", value, sizeof(value)))
-        n = strtoul(value, NULL, 0);
-    if (n < 1 || n > MAX_VCPUS) {
-        log_warn("dom0_max_vcpus=%s: not between 1 and %u, ignored\n", value, MAX_VCPUS);
-        n = pcpu_nr;
+    if (cmdline_get(boot_info.cmdline, "dom0_max_vcpus", value, sizeof(value))) {
+        low = high = strtoul(value, &end, 0);
+        if (*end == '-')
+            high = strtoul(end + 1, NULL, 0);
     }
-    return (unsigned)n;
+    if (low < 1 || low > high || high > MAX_VCPUS) {
+        log_warn("dom0_max_vcpus=%s: not between 1 and %u, ignored\n", value, MAX_VCPUS);
+        low = high = pcpu_nr;
+    }
+    if (low < high && acpi_unused_gpe() < 0) {
+        log_warn("dom0_max_vcpus=%s: there is no GPE to tell Dom0 by, so none comes later\n", value);
+        high = low;
+    }
+    *online = (unsigned)low;
+    return (unsigned)high;
 }
 
 static int build_memmap(unsigned nr_vcpus, struct refusal *why)
@@ -122,7 +132,8 @@ static int map_memory(struct domain *d)
     return rc;
 }
 
-/* The serial line is shared: Dom0 finds a 16550 of its own at the ports of Torii's. If that cannot be had, nothing is there. */
+/* The serial line is shared: Dom0 finds a 16550 of its own at the ports of Torii's. If that cannot be had, nothing is
+ * there. */
 static void share_line(struct domain *d)
 {
     const struct uart *u = console_uart();
@@ -174,7 +185,7 @@ static void log_dom0(const struct domain *d)
 
 int dom0_build(struct refusal *why)
 {
-    unsigned nr_vcpus = dom0_vcpus();
+    unsigned online, nr_vcpus = dom0_vcpus(&online);
     struct acpi_built built;
     struct hvm_state state;
     u32 entry, start_info;
@@ -184,6 +195,7 @@ int dom0_build(struct refusal *why)
 
     if (!boot_info.nr_modules)
         return refuse(why, -XEN_ENOENT, "no Dom0 kernel: the first boot module must be one");
+    acpi_build_online(online);
     rc = build_memmap(nr_vcpus, why);
     if (rc)
         return rc;
@@ -194,6 +206,11 @@ int dom0_build(struct refusal *why)
     share_line(d);
     d->e820_nr = memmap.map.nr;
     d->e820 = memmap.map.entry;
+    rc = build_tables(d, &tables, &built);
+    if (!rc && built.hotplug)
+        rc = vcpu_hotplug_init(d, built.hotplug);
+    if (rc)
+        return refuse(why, rc, "Dom0: its ACPI tables cannot be built (error %d)", rc);
     rc = map_memory(d);
     if (!rc)
         rc = hvm->domain_init(d);
@@ -201,9 +218,6 @@ int dom0_build(struct refusal *why)
         rc = vpci_domain_add_devices(d);
     if (rc)
         return refuse(why, rc, "Dom0: no memory for its page tables and devices (error %d)", rc);
-    rc = build_tables(d, &tables, &built);
-    if (rc)
-        return refuse(why, rc, "Dom0: its ACPI tables cannot be built (error %d)", rc);
     rc = dom0_load(&memmap, built.rsdp, &entry, &start_info, why);
     if (rc)
         return rc;

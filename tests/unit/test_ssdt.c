@@ -44,6 +44,7 @@ static int reset(void **state)
     fw_reset();
     memset(&acpi_info, 0, sizeof(acpi_info));
     processors_begin(&acpi_natives);
+    acpi_build_online(0);
     free(buf);
     buf = NULL;
     return 0;
@@ -406,6 +407,91 @@ static void blocks_of_ports_are_told_once_each(void **state)
     assert_false(acpi_p_blk(2, &p_blk));
 }
 
+static void give_gpes(unsigned bytes)
+{
+    acpi_info.gpe0 = (struct acpi_gas){.space = ACPI_SPACE_IO, .width = (u8)(8 * bytes), .address = 0x620};
+}
+
+static void vcpus_that_come_later_are_there_but_not_present(void **state)
+{
+    const struct acpi_hotplug *h;
+    const struct acpi_madt_lapic *cpu;
+    const void *table[1];
+    size_t bytes[1];
+    const char *dsl;
+
+    give_gpes(16);
+    acpi_build_online(2);
+    assert_int_equal(build(4), 0);
+    assert_int_not_equal(out.hotplug, 0);
+    h = (const void *)(buf + (out.hotplug - GPA));
+    cpu = (const void *)((const u8 *)seen(out.madt) + sizeof(struct acpi_madt));
+    for (unsigned n = 0; n < 4; n++) {
+        assert_int_equal(h[n].sta, n < 2 ? 0xf : 0);
+        assert_int_equal(h[n].event, 0);
+        assert_int_equal(cpu[n].flags, n < 2 ? ACPI_MADT_ENABLED : ACPI_MADT_ONLINE_CAPABLE);
+    }
+    if (!asl_available())
+        skip();
+    table[0] = seen(out.ssdt);
+    bytes[0] = seen(out.ssdt)->length;
+    assert_true(acpi_sum_is_zero(table[0], bytes[0]));
+    dsl = asl_disassemble(table, bytes, 1, 0);
+    assert_non_null(strstr(dsl, "OperationRegion (TREG, SystemMemory, 0x07F"));
+    assert_non_null(strstr(dsl, "Field (TREG, ByteAcc, NoLock, Preserve)"));
+    assert_non_null(strstr(dsl, "Return (S003)"));
+    assert_null(strstr(dsl, "S000 = Zero"));
+    assert_non_null(strstr(dsl, "S001 = Zero"));
+    assert_non_null(strstr(dsl, "Local0 = E003"));
+    assert_non_null(strstr(dsl, "Notify (C003, Local0)"));
+    assert_non_null(strstr(dsl, "Scope (\\_GPE)"));
+    assert_non_null(strstr(dsl, "Method (_E3F, 0, NotSerialized)"));
+    assert_non_null(strstr(dsl, "\\_SB.TCPU.SCAN ()"));
+}
+
+static void without_a_free_gpe_every_vcpu_is_there_from_the_start(void **state)
+{
+    acpi_build_online(2);
+    assert_int_equal(acpi_unused_gpe(), -1);
+    assert_int_equal(build(4), 0);
+    assert_int_equal(out.hotplug, 0);
+    give_gpes(2);
+    acpi_natives.gpe_used[0] = 0xff;
+    assert_int_equal(acpi_unused_gpe(), -1);
+    acpi_natives.gpe_used[0] = 0xdf;
+    assert_int_equal(acpi_unused_gpe(), 5);
+    acpi_info.gpe0.space = ACPI_SPACE_MEMORY;
+    assert_int_equal(acpi_unused_gpe(), -1);
+}
+
+static void native_methods_keep_their_gpes(void **state)
+{
+    static const char asl[] =
+        "DefinitionBlock (\"\", \"DSDT\", 2, \"OEMID \", \"TESTDSDT\", 1) {\n"
+        " Scope (\\_GPE) { Method (_E0F) { } Method (_L0E) { } Method (_E1A) { } Method (_X0D) { }\n"
+        "  Name (_E0C, 0) }\n"
+        " Scope (\\_SB) { Method (_E0B) { } }\n"
+        "}\n";
+
+    if (!asl_available())
+        skip();
+    boot(asl, NULL, (const u8[]){0}, 1);
+    give_gpes(4);
+    assert_int_equal(acpi_natives.gpe_used[1], 0xc0);
+    assert_int_equal(acpi_natives.gpe_used[3], 0x04);
+    assert_int_equal(acpi_unused_gpe(), 13);
+}
+
+static void the_sci_follows_its_override(void **state)
+{
+    acpi_info.sci = 9;
+    assert_int_equal(acpi_sci_gsi(), 9);
+    acpi_info.nr_overrides = 2;
+    acpi_info.override[0] = (struct acpi_override){.irq = 0, .gsi = 2};
+    acpi_info.override[1] = (struct acpi_override){.irq = 9, .gsi = 20};
+    assert_int_equal(acpi_sci_gsi(), 20);
+}
+
 static void a_table_that_cannot_be_mapped_any_more_ends_the_build(void **state)
 {
     if (!asl_available())
@@ -433,6 +519,10 @@ int main(void)
         T(aml_that_is_not_understood_is_left_alone),
         T(processor_ids_of_dom0_name_physical_processors),
         T(blocks_of_ports_are_told_once_each),
+        T(vcpus_that_come_later_are_there_but_not_present),
+        T(without_a_free_gpe_every_vcpu_is_there_from_the_start),
+        T(native_methods_keep_their_gpes),
+        T(the_sci_follows_its_override),
         T(a_table_that_cannot_be_mapped_any_more_ends_the_build),
     };
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* vsnprintf: d i u x X c s p %, flags 0 - +, width, precision, * and the length modifiers hh h l ll z. */
+/* vsnprintf: d i u x X c s p %, flags 0 - + #, width, precision, * and the length modifiers hh h l ll z. */
 #include <torii/lib.h>
 
 struct sink {
@@ -41,10 +41,10 @@ static void put_number(struct sink *s, const struct spec *sp, u64 val, unsigned 
     char text[24], *p = text + sizeof(text);
     int n, zeros = 0;
 
-    do {
+    for (; val; val /= base)
         *--p = digits[val % base];
-        val /= base;
-    } while (val);
+    if (p == text + sizeof(text) && sp->precision)
+        *--p = '0';
     n = text + sizeof(text) - p;
     if (sp->precision > n)
         zeros = sp->precision - n;
@@ -66,27 +66,49 @@ static int read_int(const char **fmt, va_list *ap)
     return n;
 }
 
+/* longs: -2 hh, -1 h, 0 int, more l and z. */
+static s64 read_signed(va_list *ap, int longs)
+{
+    int val;
+
+    if (longs > 0)
+        return va_arg(*ap, s64);
+    val = va_arg(*ap, int);
+    return longs < -1 ? (s8)val : longs < 0 ? (s16)val : val;
+}
+
+static u64 read_unsigned(va_list *ap, int longs)
+{
+    unsigned val;
+
+    if (longs > 0)
+        return va_arg(*ap, u64);
+    val = va_arg(*ap, unsigned);
+    return longs < -1 ? (u8)val : longs < 0 ? (u16)val : val;
+}
+
 static void put_conversion(struct sink *s, struct spec *sp, char conv, int longs, va_list *ap)
 {
     char c;
     const char *str;
     s64 val;
+    u64 uval;
 
     switch (conv) {
     case 'd':
     case 'i':
-        val = longs > 0 ? va_arg(*ap, s64) : va_arg(*ap, int);
+        val = read_signed(ap, longs);
         put_number(s, sp, val < 0 ? -(u64)val : (u64)val, 10, val < 0 ? "-" : sp->plus ? "+" : "");
         break;
     case 'u':
-        put_number(s, sp, longs > 0 ? va_arg(*ap, u64) : va_arg(*ap, unsigned), 10, "");
+        put_number(s, sp, read_unsigned(ap, longs), 10, "");
         break;
     case 'X':
         sp->upper = true;
         /* fall through */
     case 'x':
-        val = longs > 0 ? va_arg(*ap, s64) : (s64)va_arg(*ap, unsigned);
-        put_number(s, sp, (u64)val, 16, sp->alt && val ? "0x" : "");
+        uval = read_unsigned(ap, longs);
+        put_number(s, sp, uval, 16, !sp->alt || !uval ? "" : sp->upper ? "0X" : "0x");
         break;
     case 'p':
         put_number(s, sp, (u64)va_arg(*ap, void *), 16, "0x");
@@ -133,12 +155,16 @@ int vsnprintf(char *buf, size_t size, const char *fmt, va_list args)
                 break;
         }
         sp.width = read_int(&fmt, &ap);
+        if (sp.width < 0) {
+            sp.left = true;
+            sp.width = -sp.width;
+        }
         if (*fmt == '.') {
             fmt++;
             sp.precision = read_int(&fmt, &ap);
         }
         for (; *fmt == 'l' || *fmt == 'z' || *fmt == 'h'; fmt++)
-            longs += *fmt != 'h';
+            longs += *fmt == 'h' ? -1 : 1;
         if (!*fmt)
             break;
         put_conversion(&s, &sp, *fmt, longs, &ap);

@@ -100,12 +100,14 @@ char *strstr(const char *haystack, const char *needle)
     return n ? NULL : (char *)haystack;
 }
 
+/* No blanks, no sign: a number starts with a digit. One too large is ULONG_MAX, as in C. */
 unsigned long strtoul(const char *s, char **end, int base)
 {
+    bool prefix = (base == 0 || base == 16) && s[0] == '0' && (s[1] | 0x20) == 'x', over = false;
     unsigned long val = 0;
     const char *first;
 
-    if ((base == 0 || base == 16) && s[0] == '0' && (s[1] | 0x20) == 'x') {
+    if (prefix) {
         s += 2;
         base = 16;
     } else if (base == 0) {
@@ -116,9 +118,10 @@ unsigned long strtoul(const char *s, char **end, int base)
 
         if (digit >= base)
             break;
-        val = val * base + digit;
+        over |= __builtin_mul_overflow(val, (unsigned long)base, &val);
+        over |= __builtin_add_overflow(val, (unsigned long)digit, &val);
     }
     if (end)
-        *end = (char *)(s == first && base == 16 ? s - 1 : s);
-    return val;
+        *end = (char *)(s == first && prefix ? s - 1 : s);
+    return over ? ~0ul : val;
 }

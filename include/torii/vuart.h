@@ -8,8 +8,8 @@
 struct domain;
 
 /*
- * Put a 16550 at `port` .. port + 7 for d, its interrupt an edge of `gsi`, which no physical line shares. Before d runs.
- * 0, -XEN_ENOMEM, -XEN_EEXIST (ports taken) or -XEN_ENOSPC.
+ * Put a 16550 at `port` .. port + 7 for d, its interrupt an edge of `gsi`, which no physical line shares. Before d
+ * runs. 0, -XEN_ENOMEM, -XEN_EEXIST (ports taken) or -XEN_ENOSPC.
  */
 int vuart_init(struct domain *d, u16 port, unsigned gsi);
 void vuart_free(struct domain *d);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Machine checks that meet Torii: told to Dom0's vCPU on the same processor, which finds the banks as the processor left
- * them and does with them what its own handler does. MCIP stays set until it clears it, as on the bare machine.
+ * Machine checks that meet Torii: told to Dom0's vCPU on the same processor, which finds the banks as the processor
+ * left them and does with them what its own handler does. MCIP stays set until it clears it, as on the bare machine.
  */
 #include <torii/mce.h>
 
@@ -16,18 +16,18 @@
 #include <torii/traps.h>
 
 /* SDM vol. 3 §16.3.1. */
-#define MSR_MCG_CAP    0x179
-#define MSR_MCG_STATUS 0x17a
-#define MCG_CAP_BANKS(cap) ((unsigned)((cap) & 0xff))
-#define MCG_STATUS_RIPV BIT(0) /* the interrupted program can be restarted */
+#define MSR_MCG_CAP        0x179
+#define MSR_MCG_STATUS     0x17a
+#define MCG_CAP_BANKS(cap) ((unsigned)((cap)&0xff))
+#define MCG_STATUS_RIPV    BIT(0) /* the interrupted program can be restarted */
 /* §16.3.2: four registers a bank. */
 #define MSR_MC_STATUS(bank) (0x401 + 4 * (bank))
 #define MSR_MC_ADDR(bank)   (0x402 + 4 * (bank))
 #define MSR_MC_MISC(bank)   (0x403 + 4 * (bank))
-#define MC_STATUS_VALID BIT(63)
-#define MC_STATUS_MISCV BIT(59)
-#define MC_STATUS_ADDRV BIT(58)
-#define MC_STATUS_PCC   BIT(57) /* the processor's state is corrupt */
+#define MC_STATUS_VALID     BIT(63)
+#define MC_STATUS_MISCV     BIT(59)
+#define MC_STATUS_ADDRV     BIT(58)
+#define MC_STATUS_PCC       BIT(57) /* the processor's state is corrupt */
 
 /* Set by the exception, cleared by who acts on it; each its own CPU's. */
 static bool noted[MAX_CPUS];

@@ -146,8 +146,8 @@ unsigned isa_irq_to_gsi(u8 irq, struct gsi_config *cfg)
 }
 
 /*
- * A level line is masked until its end has been reported, so that it cannot storm meanwhile. The local APIC is told its end
- * only then, and before the handler: once the handler has run, Remote IRR of the pin is clear.
+ * A level line is masked until its end has been reported, so that it cannot storm meanwhile. The local APIC is told its
+ * end only then, and before the handler: once the handler has run, Remote IRR of the pin is clear.
  */
 static void gsi_hold(void *ctx)
 {
@@ -180,8 +180,8 @@ static bool rte_remote_irr(struct gsi *g)
 }
 
 /*
- * Point the pin at g->vector on g->cpu with g's trigger; masked meanwhile. If Remote IRR is set, the EOI that would clear it
- * has the old vector: an entry that is edge for a moment forgets it.
+ * Point the pin at g->vector on g->cpu with g's trigger; masked meanwhile. If Remote IRR is set, the EOI that would
+ * clear it has the old vector: an entry that is edge for a moment forgets it.
  */
 static void gsi_program(struct gsi *g, bool active_low)
 {
@@ -214,8 +214,8 @@ static int gsi_route(struct gsi *g, unsigned cpu)
 }
 
 /*
- * Go to the CPU it shall be on. A level interrupt that the old CPU has accepted and not yet ended stays until its end: the
- * EOI has to find the vector it is for. Local APICs are told before the handler runs, so gsi_eoi finds it ended.
+ * Go to the CPU it shall be on. A level interrupt that the old CPU has accepted and not yet ended stays until its end:
+ * the EOI has to find the vector it is for. Local APICs are told before the handler runs, so gsi_eoi finds it ended.
  */
 static void gsi_follow(struct gsi *g)
 {
@@ -336,6 +336,9 @@ void gsi_dump(void)
 
         if (g->bound)
             log_info("GSI %3u: CPU %u vector %#04x %s %s%s\n", i, g->cpu, g->vector, g->level ? "level" : "edge",
-                     g->rte_low & RTE_ACTIVE_LOW ? "low" : "high", g->masked ? " masked" : g->fired ? " fired" : "");
+                     g->rte_low & RTE_ACTIVE_LOW ? "low" : "high",
+                     g->masked  ? " masked"
+                     : g->fired ? " fired"
+                                : "");
     }
 }

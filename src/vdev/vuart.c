@@ -29,11 +29,11 @@ enum {
 };
 
 /* §8.6: interrupt enable. */
-#define IER_RX     0x01u
-#define IER_THRE   0x02u
-#define IER_LINE   0x04u
-#define IER_MODEM  0x08u
-#define IER_BITS   0x0fu
+#define IER_RX    0x01u
+#define IER_THRE  0x02u
+#define IER_LINE  0x04u
+#define IER_MODEM 0x08u
+#define IER_BITS  0x0fu
 /* §8.5: interrupt identification, highest priority first. */
 #define IIR_NONE    0x01u
 #define IIR_LINE    0x06u
@@ -43,8 +43,8 @@ enum {
 #define IIR_MODEM   0x00u
 #define IIR_FIFOS   0xc0u
 /* §8.4: FIFO control. */
-#define FCR_ENABLE   0x01u
-#define FCR_CLEAR_RX 0x02u
+#define FCR_ENABLE       0x01u
+#define FCR_CLEAR_RX     0x02u
 #define FCR_TRIGGER(fcr) ((fcr) >> 6 & 3)
 /* §8.1. */
 #define LCR_DLAB 0x80u
@@ -61,12 +61,12 @@ enum {
 #define LSR_THRE    0x20u
 #define LSR_TEMT    0x40u
 /* §8.8: modem status; the low half says what changed since it was read. */
-#define MSR_CTS      0x10u
-#define MSR_DSR      0x20u
-#define MSR_RI       0x40u
-#define MSR_DCD      0x80u
-#define MSR_TERI     0x04u /* in the place of "RI changed": only its end counts */
-#define MSR_CHANGED  0x0fu
+#define MSR_CTS     0x10u
+#define MSR_DSR     0x20u
+#define MSR_RI      0x40u
+#define MSR_DCD     0x80u
+#define MSR_TERI    0x04u /* in the place of "RI changed": only its end counts */
+#define MSR_CHANGED 0x0fu
 
 #define FIFO_BYTES 16u
 
@@ -132,7 +132,8 @@ static void update_line(struct vuart *u)
     vioapic_set_line(u->d, u->gsi, gate && cause(u) != IIR_NONE);
 }
 
-/* The holding register is empty again: at once, or when the line says so. Only a driver that asks for interrupts waits. */
+/* The holding register is empty again: at once, or when the line says so. Only a driver that asks for interrupts waits.
+ */
 static void sent(struct vuart *u)
 {
     if (u->thre || u->waiting)

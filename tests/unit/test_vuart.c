@@ -333,11 +333,11 @@ static void clearing_the_fifo_of_a_closed_port_leaves_the_line_alone(void **stat
 static void loopback_returns_outputs_as_inputs(void **state)
 {
     out(MCR, LOOP | 0x0a);
-    assert_int_equal(in(MSR) & 0xf0, 0x90);
+    assert_int_equal(in(MSR)&0xf0, 0x90);
     out(MCR, LOOP | 0x05);
-    assert_int_equal(in(MSR) & 0xf0, 0x60);
+    assert_int_equal(in(MSR)&0xf0, 0x60);
     out(MCR, 0);
-    assert_int_equal(in(MSR) & 0xf0, 0xb0);
+    assert_int_equal(in(MSR)&0xf0, 0xb0);
 }
 
 static void modem_changes_interrupt_until_read(void **state)
@@ -358,9 +358,9 @@ static void only_the_end_of_ring_counts(void **state)
 {
     in(MSR);
     out(MCR, LOOP | 0x0f);
-    assert_int_equal(in(MSR) & 4, 0);
+    assert_int_equal(in(MSR)&4, 0);
     out(MCR, LOOP | 0x0b);
-    assert_int_equal(in(MSR) & 4, 4);
+    assert_int_equal(in(MSR)&4, 4);
 }
 
 static void loopback_bytes_stay_inside(void **state)

@@ -39,8 +39,8 @@ class Run:
         return match
 
 
-def boots(name, model, cpus=1, **settings):
-    run = Run(name, model, CPUS=str(cpus), CMDLINE="torii.run=poweroff", **settings)
+def boots(name, model, cpus=1, words="", **settings):
+    run = Run(name, model, CPUS=str(cpus), CMDLINE=f"torii.run=poweroff {words}", **settings)
     run.expect(r"torii-dom0: poweroff")
     run.expect(r"reboot: Power down")
     run.expect(r"exits of domain 0 by reason")
@@ -85,9 +85,15 @@ def test_dom0_on_more_processors_with_vmx(model):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("model, features", [
-    ("ryzen", r"nRIP, decode assists"),
-    ("phenom_8650_toliman", r"SVM: \d+ ASIDs$"),
+def test_dom0_on_vmx_with_two_processors():
+    boots("vmx-2", VMX, cpus=2).expect(r"smp: Brought up 1 node, 2 CPUs")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("model, features, words", [
+    ("ryzen", r"SVM: \d+ ASIDs, nRIP", ""),
+    # The model announces POPCNT and raises #UD for it.
+    ("phenom_8650_toliman", r"SVM: \d+ ASIDs$", "clearcpuid=popcnt"),
 ])
-def test_dom0_on_svm_with_and_without_assists(model, features):
-    boots(model, model).expect(features)
+def test_dom0_on_svm_with_and_without_nrip(model, features, words):
+    boots(model, model, words=words).expect(features)

@@ -48,6 +48,21 @@
 #define F7D_PCONFIG      BIT(18)
 #define F7D_AMX          (BIT(22) | BIT(24) | BIT(25))
 #define F7D_HYBRID       BIT(15)
+/* Leaf 7.1: what needs a control of the hypervisor's, or state it would have to switch. */
+#define F71A_FRED        BIT(17)
+#define F71A_HRESET      BIT(22)
+#define F71A_MSRLIST     BIT(27)
+#define F71D_USER_MSR    BIT(15)
+#define F71D_UIRET_UIF   BIT(17)
+#define F71D_CET_SSS     BIT(18)
+/* Leaf 7.1: what has MSRs, events or VMCS controls of its own. */
+#define F7_1A_FRED       BIT(17)
+#define F7_1A_AMX_FP16   BIT(21)
+#define F7_1A_HRESET     BIT(22)
+#define F7_1A_MSRLIST    BIT(27)
+#define F7_1D_AMX        BIT(8)
+#define F7_1D_UIRET_UIF  BIT(17)
+#define F7_1D_CET_SSS    BIT(18)
 /* 0x80000001 ECX. */
 #define FE1C_SVM         BIT(2)
 #define FE1C_IBS         BIT(10)
@@ -59,6 +74,9 @@
 #define FE1C_PERF        (BIT(23) | BIT(24) | BIT(28))
 #define FE1C_CMP_LEGACY  BIT(1)
 #define FE1C_MWAITX      BIT(29)
+/* 0x80000008 EBX. */
+#define FE8B_INVLPGB     (BIT(3) | BIT(21))
+#define FE8B_MCOMMIT     BIT(8)
 
 bool hvm_vendor_is_amd(void)
 {
@@ -103,6 +121,14 @@ static void leaf_7(struct vcpu *v, u32 subleaf, struct cpuid_regs *r)
 {
     struct hvm_control c;
 
+    if (subleaf == 1) {
+        r->eax &= ~(F71A_FRED | F71A_HRESET | F71A_MSRLIST);
+        r->edx &= ~(F71D_USER_MSR | F71D_UIRET_UIF | F71D_CET_SSS);
+    }
+    if (subleaf == 1) {
+        r->eax &= ~(F7_1A_FRED | F7_1A_AMX_FP16 | F7_1A_HRESET | F7_1A_MSRLIST);
+        r->edx &= ~(F7_1D_AMX | F7_1D_UIRET_UIF | F7_1D_CET_SSS);
+    }
     if (subleaf)
         return;
     hvm->get_control(v, &c);
@@ -141,8 +167,11 @@ static void leaf_80000008(const struct vcpu *v, struct cpuid_regs *r)
 {
     /* Stage 2 translates 48 bits. */
     r->eax = (r->eax & 0xff00) | min(r->eax & 0xff, 48u);
-    if (hvm_vendor_is_amd())
-        r->ecx = (v->d->nr_vcpus - 1) | core_bits(v->d) << 12;
+    if (!hvm_vendor_is_amd())
+        return;
+    /* APM vol. 3: INVLPGB is #UD in a guest unless its VMCB permits it, and works on ASIDs; MCOMMIT wants EFER. */
+    r->ebx &= ~(FE8B_INVLPGB | FE8B_MCOMMIT);
+    r->ecx = (v->d->nr_vcpus - 1) | core_bits(v->d) << 12;
 }
 
 static void hide(struct cpuid_regs *r)

@@ -113,6 +113,13 @@ void svm_decode_exit(struct vcpu *v, struct hvm_exit *exit)
         c->int_shadow |= 1;
         exit->reason = EXIT_WINDOW;
         return;
+    case VMEXIT_INVD:
+        /* Torii's own data may be in the caches, too: written back, not dropped. */
+        asm volatile("wbinvd" : : : "memory");
+        v->regs.rip = next_rip(v, code);
+        c->int_shadow = 0;
+        exit->reason = EXIT_CONTROL;
+        return;
     case VMEXIT_NMI:
         exit->reason = EXIT_NMI;
         return;

@@ -16,6 +16,10 @@ struct svm_features svm_features;
 
 #define VM_CR_SVMDIS BIT(4)
 
+#define EFER_FFXSR    BIT(14)
+#define EFER_TCE      BIT(15)
+#define EFER_AUTOIBRS BIT(21)
+
 /* Per domain: permission maps, shared by its vCPUs. */
 struct hvm_domain {
     u8 *iopm;  /* 12 KiB */
@@ -62,6 +66,21 @@ static bool on_tcg(void)
     return cpuid(1, 0).ecx & BIT(31) && r.ebx == 0x54474354 && r.ecx == 0x43544743 && r.edx == 0x47435447;
 }
 
+/* Bits of EFER that this processor has (APM vol. 2 §3.1.7) and that cost Torii nothing: VMRUN switches the register. */
+static u64 efer_bits(void)
+{
+    struct cpuid_regs f = cpuid(0x80000001, 0);
+    u64 mask = EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE;
+
+    if (f.edx & BIT(25))
+        mask |= EFER_FFXSR;
+    if (f.ecx & BIT(17))
+        mask |= EFER_TCE;
+    if (cpuid(0x80000000, 0).eax >= 0x80000021 && cpuid(0x80000021, 0).eax & BIT(8))
+        mask |= EFER_AUTOIBRS;
+    return mask;
+}
+
 static int svm_cpu_enable(void)
 {
     struct pcpu *c = this_cpu();
@@ -82,6 +101,10 @@ static int svm_cpu_enable(void)
         svm_features.edx = r.edx;
         svm_features.nr_asids = r.ebx;
         svm_features.lme_before_pae_bug = on_tcg();
+        svm_features.efer_mask = efer_bits();
+        /* RDTSCP, or RDPID without it. */
+        svm_features.tsc_aux = cpuid(0x80000001, 0).edx & BIT(27) ||
+                               (cpuid(0, 0).eax >= 7 && cpuid(7, 0).ecx & BIT(22));
         log_info("SVM: %u ASIDs%s%s%s%s\n", r.ebx, r.edx & SVM_FEATURE_NRIP ? ", nRIP" : "",
                  r.edx & SVM_FEATURE_DECODE_ASSIST ? ", decode assists" : "",
                  r.edx & SVM_FEATURE_FLUSH_ASID ? ", flush by ASID" : "",
@@ -171,8 +194,8 @@ static int svm_vcpu_init(struct vcpu *v)
     h->asid = min(__atomic_fetch_add(&next_asid, 1, __ATOMIC_RELAXED), svm_features.nr_asids - 1);
 
     c->intercept3 = SVM_INTERCEPT_INTR | SVM_INTERCEPT_NMI | SVM_INTERCEPT_INIT | SVM_INTERCEPT_CPUID |
-                    SVM_INTERCEPT_HLT | SVM_INTERCEPT_INVLPGA | SVM_INTERCEPT_IOIO | SVM_INTERCEPT_MSR |
-                    SVM_INTERCEPT_SHUTDOWN;
+                    SVM_INTERCEPT_INVD | SVM_INTERCEPT_HLT | SVM_INTERCEPT_INVLPGA | SVM_INTERCEPT_IOIO |
+                    SVM_INTERCEPT_MSR | SVM_INTERCEPT_SHUTDOWN;
     c->intercept4 = SVM_INTERCEPT_VMRUN | SVM_INTERCEPT_VMMCALL | SVM_INTERCEPT_VMLOAD | SVM_INTERCEPT_VMSAVE |
                     SVM_INTERCEPT_STGI | SVM_INTERCEPT_CLGI | SVM_INTERCEPT_SKINIT | SVM_INTERCEPT_MONITOR |
                     SVM_INTERCEPT_MWAIT;
@@ -257,6 +280,12 @@ static void svm_flush_tlb(struct vcpu *v)
 
 static void svm_vcpu_load(struct vcpu *v)
 {
+    const struct hvm_vcpu *h = v->hvm;
+
+    asm volatile("mov %0, %%dr0; mov %1, %%dr1; mov %2, %%dr2; mov %3, %%dr3"
+                 : : "r"(h->dr[0]), "r"(h->dr[1]), "r"(h->dr[2]), "r"(h->dr[3]));
+    if (svm_features.tsc_aux)
+        wrmsr(MSR_TSC_AUX, h->tsc_aux);
     /* Another CPU's, or another vCPU's, translations may stand under this ASID here. */
     svm_flush_tlb(v);
     svm_dirty(v, ~0u);
@@ -264,7 +293,27 @@ static void svm_vcpu_load(struct vcpu *v)
 
 static void svm_vcpu_unload(struct vcpu *v)
 {
-    (void)v;
+    struct hvm_vcpu *h = v->hvm;
+
+    asm volatile("mov %%dr0, %0; mov %%dr1, %1; mov %%dr2, %2; mov %%dr3, %3"
+                 : "=r"(h->dr[0]), "=r"(h->dr[1]), "=r"(h->dr[2]), "=r"(h->dr[3]));
+    if (svm_features.tsc_aux)
+        h->tsc_aux = rdmsr(MSR_TSC_AUX);
+}
+
+/*
+ * An exit while an event was being delivered: deliver it again (§15.7.2). INT n, INT3 and INTO are still the instruction
+ * at RIP, which does it again by itself; injected, they would be returned to for ever.
+ */
+static u64 undelivered(u64 info)
+{
+    unsigned type = SVM_EVENT_TYPE(info);
+    u8 vector = SVM_EVENT_VECTOR(info);
+
+    if (!(info & SVM_EVENT_VALID) || type == HVM_EVENT_SOFT_INT ||
+        (type == HVM_EVENT_EXCEPTION && (vector == EXC_BP || vector == EXC_OF)))
+        return 0;
+    return info;
 }
 
 static void svm_run(struct vcpu *v, struct hvm_exit *exit)
@@ -285,8 +334,7 @@ static void svm_run(struct vcpu *v, struct hvm_exit *exit)
     v->regs.rip = c->rip;
     v->regs.rflags = c->rflags;
     c->tlb_control = SVM_TLB_NOTHING;
-    /* An exit while an event was being delivered: deliver it again (§15.7.2). */
-    c->eventinj = unlikely(c->exitintinfo & SVM_EVENT_VALID) ? c->exitintinfo : 0;
+    c->eventinj = unlikely(c->exitintinfo & SVM_EVENT_VALID) ? undelivered(c->exitintinfo) : 0;
     svm_decode_exit(v, exit);
 }
 
@@ -406,8 +454,6 @@ static u64 svm_get_tsc_offset(struct vcpu *v)
     return v->hvm->vmcb->tsc_offset;
 }
 
-#define EFER_GUEST_MASK (EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE | BIT(14) /* FFXSR */)
-
 static int svm_msr_read(struct vcpu *v, u32 msr, u64 *val)
 {
     const struct vmcb *c = v->hvm->vmcb;
@@ -426,7 +472,7 @@ static int svm_msr_write(struct vcpu *v, u32 msr, u64 val)
     struct vmcb *c = v->hvm->vmcb;
 
     if (msr == MSR_EFER) {
-        if (!hvm_efer_is_valid(val, c->efer, EFER_GUEST_MASK, c->cr0))
+        if (!hvm_efer_is_valid(val, c->efer, svm_features.efer_mask, c->cr0))
             return -XEN_EINVAL;
         c->efer = (val & ~EFER_LMA) | (c->efer & EFER_LMA) | EFER_SVME;
         svm_dirty(v, SVM_CLEAN_CRX);

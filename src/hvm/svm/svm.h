@@ -23,11 +23,15 @@ struct hvm_vcpu {
     /* Without nRIP the length of an exiting instruction is decoded once per place. */
     u64 length_rip;
     u32 length_code, length;
+    /* What neither VMRUN nor VMLOAD switches, while another vCPU has the CPU. */
+    u64 dr[4], tsc_aux;
 };
 
 struct svm_features {
     u32 edx;
     u32 nr_asids;
+    u64 efer_mask; /* bits of EFER a guest may set */
+    bool tsc_aux;  /* the MSR is there */
     bool lme_before_pae_bug; /* QEMU TCG, see svm.c */
 };
 extern struct svm_features svm_features;

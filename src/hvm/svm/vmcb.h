@@ -12,6 +12,7 @@
 #define SVM_INTERCEPT_VINTR    BIT(4)
 #define SVM_INTERCEPT_CPUID    BIT(18)
 #define SVM_INTERCEPT_IRET     BIT(20)
+#define SVM_INTERCEPT_INVD     BIT(22)
 #define SVM_INTERCEPT_HLT      BIT(24)
 #define SVM_INTERCEPT_INVLPGA  BIT(26)
 #define SVM_INTERCEPT_IOIO     BIT(27)
@@ -43,6 +44,7 @@
 
 /* EVENTINJ and EXITINTINFO. */
 #define SVM_EVENT_VECTOR(e)  ((u8)(e))
+#define SVM_EVENT_TYPE(e)    ((unsigned)((e) >> SVM_EVENT_TYPE_SHIFT & 7))
 #define SVM_EVENT_TYPE_SHIFT 8
 #define SVM_EVENT_HAS_ERROR  BIT(11)
 #define SVM_EVENT_VALID      BIT(31)
@@ -67,6 +69,7 @@ enum {
     VMEXIT_VINTR = 0x64,
     VMEXIT_CPUID = 0x72,
     VMEXIT_IRET = 0x74,
+    VMEXIT_INVD = 0x76,
     VMEXIT_HLT = 0x78,
     VMEXIT_IOIO = 0x7b,
     VMEXIT_MSR = 0x7c,

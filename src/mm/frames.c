@@ -146,8 +146,11 @@ void *frames_alloc(unsigned order)
 
 void frames_free(void *p, unsigned order)
 {
-    mfn_t mfn = virt_to_mfn(p);
+    mfn_t mfn;
 
+    if (!p)
+        return;
+    mfn = virt_to_mfn(p);
     for (u64 i = 0; i < 1ull << order; i++)
         frame_release(mfn + i);
 }

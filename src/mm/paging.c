@@ -202,8 +202,24 @@ static paddr_t highest_ram(u64 *total)
     return top;
 }
 
-/* Image, tables for stage 2 split down to 4 KiB (RAM / 512), the frame bitmap, and room for the rest. */
-#define HOME_BASE_SIZE (8ul << 20)
+/*
+ * Image, tables for stage 2 split down to 4 KiB (RAM / 512), the frame bitmap, and room for the rest. For
+ * terabytes those tables would take more than there is below 4 GiB; no guest splits all of its memory.
+ */
+#define HOME_BASE_SIZE   (8ul << 20)
+#define HOME_TABLES_MAX  (256ul << 20)
+
+/* torii_region: as much as is wanted, or with fewer tables where memory is in small pieces. */
+static void find_home(u64 tables, u64 rest, u64 load_offset)
+{
+    do {
+        torii_region.size = ALIGN_UP(rest + tables, SIZE_2M);
+        torii_region.start = choose_home(torii_region.size, load_offset);
+        tables /= 2;
+    } while (!torii_region.start && tables >= SIZE_2M);
+    if (!torii_region.start)
+        panic("no %lu MiB of free RAM below 4 GiB for Torii itself\n", torii_region.size >> 20);
+}
 
 void mm_init(u64 load_offset)
 {
@@ -212,10 +228,7 @@ void mm_init(u64 load_offset)
     void *bitmap;
 
     have_1g = cpuid(0x80000000, 0).eax >= 0x80000001 && cpuid(0x80000001, 0).edx >> 26 & 1;
-    torii_region.size = ALIGN_UP(HOME_BASE_SIZE + image_bytes + total / 512 + frames_bitmap_bytes(top), SIZE_2M);
-    torii_region.start = choose_home(torii_region.size, load_offset);
-    if (!torii_region.start)
-        panic("no %lu MiB of free RAM below 4 GiB for Torii itself\n", torii_region.size >> 20);
+    find_home(min(total / 512, HOME_TABLES_MAX), HOME_BASE_SIZE + image_bytes + frames_bitmap_bytes(top), load_offset);
 
     early_next = torii_region.start + ALIGN_UP(image_bytes, PAGE_SIZE);
     early_end = torii_region.start + torii_region.size;

@@ -232,16 +232,17 @@ static void gsi_follow(struct gsi *g)
 
 int gsi_bind(unsigned gsi, const struct gsi_config *cfg, irq_fn *fn, void *ctx)
 {
+    unsigned cpu = irq_reachable(cfg->cpu);
     struct gsi *g = gsi_get(gsi);
     int rc = 0;
 
-    if (!g || cfg->cpu >= pcpu_nr)
+    if (!g || cpu >= pcpu_nr)
         return -XEN_EINVAL;
     spin_lock(&g->lock);
     if (g->bound && (g->fn != fn || g->ctx != ctx))
         rc = -XEN_EBUSY;
-    else if (!g->bound || g->cpu != cfg->cpu)
-        rc = gsi_route(g, cfg->cpu);
+    else if (!g->bound || g->cpu != cpu)
+        rc = gsi_route(g, cpu);
     if (!rc) {
         g->fn = fn;
         g->ctx = ctx;
@@ -322,7 +323,7 @@ void gsi_set_cpu(unsigned gsi, unsigned cpu)
         return;
     spin_lock(&g->lock);
     if (g->bound) {
-        g->wanted_cpu = cpu;
+        g->wanted_cpu = irq_reachable(cpu);
         gsi_follow(g);
         rte_update(g);
     }

@@ -149,6 +149,11 @@ struct msi {
 };
 static struct msi msis[MSI_MAX];
 
+unsigned irq_reachable(unsigned cpu)
+{
+    return cpu < pcpu_nr && pcpus[cpu]->apic_id >= 0xff ? 0 : cpu;
+}
+
 /* SDM vol. 3 §11.11: physical destination, fixed, edge. */
 static void msi_compose(const struct msi *m, struct msi_message *msg)
 {
@@ -185,6 +190,7 @@ int msi_alloc(unsigned count, unsigned cpu, irq_fn *fn, void *ctx_base, size_t c
     handle = msi_handle_claim();
     if (handle < 0)
         return handle;
+    cpu = irq_reachable(cpu);
     vector = vector_alloc(cpu, count, NULL, fn, ctx_base, ctx_stride);
     if (vector < 0) {
         atomic_store(&msis[handle].used, false);
@@ -208,6 +214,7 @@ int msi_move(int handle, unsigned cpu, struct msi_message *msg)
 
     if (m->moving)
         msi_move_done(handle);
+    cpu = irq_reachable(cpu);
     if (cpu != m->cpu) {
         vector = vector_alloc(cpu, m->count, NULL, m->fn, m->ctx, m->stride);
         if (vector < 0)

@@ -6,6 +6,11 @@
 #include <torii/irq.h>
 #include <torii/lock.h>
 
+/*
+ * The CPU that takes a device's interrupts for `cpu`: without interrupt remapping messages and IO-APICs have eight bits
+ * for the APIC id, 255 being all; CPUs above leave theirs to the boot CPU.
+ */
+unsigned irq_reachable(unsigned cpu);
 /* `count` contiguous free vectors aligned to count on `cpu`: the first, or -XEN_ENOSPC. Vector i calls
  * hold (NULL: nothing), ends the interrupt at the local APIC, and calls fn; both with ctx + i * stride. */
 int vector_alloc(unsigned cpu, unsigned count, irq_fn *hold, irq_fn *fn, void *ctx, size_t stride);

@@ -109,6 +109,15 @@ static void record(struct pcpu *c, const struct vcpu *v, const struct hvm_exit *
                                                                              : v->regs.rcx;
 }
 
+/* The exit at TSC `left` has been handled. */
+static void account(struct vcpu *v, const struct hvm_exit *exit, u64 left)
+{
+    struct exit_stat *stat = &v->exits[exit->reason];
+
+    stat->count++;
+    stat->cycles += rdtsc() - left;
+}
+
 void vcpu_run(struct vcpu *v)
 {
     struct pcpu *c = v->cpu;
@@ -117,7 +126,6 @@ void vcpu_run(struct vcpu *v)
     struct hvm_exit exit = {.reason = EXIT_OTHER};
 
     for (;;) {
-        struct exit_stat *stat;
         u8 cr8;
 
         /* Published before the requests are read: who adds one later sees it and sends an interrupt. */
@@ -128,6 +136,8 @@ void vcpu_run(struct vcpu *v)
             atomic_store(&v->running, false);
             if (events)
                 atomic_or(&v->todo, TODO_EVENTS);
+            if (left)
+                account(v, &exit, left);
             return;
         }
         if (events) {
@@ -135,11 +145,8 @@ void vcpu_run(struct vcpu *v)
             prepare_events(v);
             events = false;
         }
-        if (left) {
-            stat = &v->exits[exit.reason];
-            stat->count++;
-            stat->cycles += rdtsc() - left;
-        }
+        if (left)
+            account(v, &exit, left);
         hvm->run(v, &exit);
         __atomic_store_n(&v->running, false, __ATOMIC_RELEASE);
         left = rdtsc();

@@ -71,10 +71,11 @@ drain=$!
     until grep -q 'CPU0.*HLT instruction with IF=0' "$DIR/bochs.log"; do
         sleep 1
     done
-    kill -KILL $bochs
+    kill -KILL -- -$bochs
 ) 2>/dev/null &
 watch=$!
-trap 'kill -KILL $bochs $drain $watch 2>/dev/null || true' EXIT
+# timeout leads a process group; Bochs is its child's child.
+trap 'kill -KILL -- -$bochs $drain $watch 2>/dev/null || true' EXIT
 tail -n +1 -f --pid=$bochs "$DIR/serial.log" || true
 wait $bochs || true
 [ "$ISO" != "$DIR/boot.iso" ] || rm -f "$ISO"

@@ -124,18 +124,23 @@ static bool exit_hlt(struct vcpu *v, const struct hvm_exit *exit)
 static bool fault_in(struct vcpu *v, gpa_t gpa)
 {
     static const u64 sizes[] = {SIZE_2M, PAGE_SIZE};
+    bool done;
 
-    for (unsigned i = 0; i < ARRAY_SIZE(sizes); i++) {
+    /* Nobody puts anything else there meanwhile; another CPU's first touch may have come before. */
+    spin_lock(&v->d->lock);
+    done = s2_lookup(v->d, gpa >> PAGE_SHIFT, NULL, NULL) != S2_NONE;
+    for (unsigned i = 0; i < ARRAY_SIZE(sizes) && !done; i++) {
         gpa_t start = ALIGN_DOWN(gpa, sizes[i]);
 
         if (!domain_may_fault_in(v->d, start, sizes[i]))
             continue;
         if (s2_map(v->d, start >> PAGE_SHIFT, start >> PAGE_SHIFT, sizes[i] >> PAGE_SHIFT, S2_FIXUP, S2_RWX))
-            return false;
+            break;
         log_debug("d%u: device memory mapped at first touch: %#lx-%#lx\n", v->d->id, start, start + sizes[i] - 1);
-        return true;
+        done = true;
     }
-    return false;
+    spin_unlock(&v->d->lock);
+    return done;
 }
 
 static bool exit_mmio(struct vcpu *v, struct hvm_exit *exit)
@@ -147,14 +152,14 @@ static bool exit_mmio(struct vcpu *v, struct hvm_exit *exit)
     int rc;
 
     type = s2_lookup(v->d, gpa >> PAGE_SHIFT, NULL, &access);
-    if (type != S2_NONE && (!exit->mmio.write || access & S2_WRITE))
+    if (type != S2_NONE && (!exit->mmio.write || access & S2_WRITE) && (!exit->mmio.exec || access & S2_EXEC))
         return false; /* another CPU mapped it meanwhile */
     if (type == S2_NONE && !mmio_find(v->d, gpa, &range) && fault_in(v, gpa)) {
         exit->reason = EXIT_FAULT_IN;
         return false;
     }
     if (exit->mmio.exec) {
-        domain_crash(v, "instruction fetch from %#lx, where there is no memory\n", gpa);
+        domain_crash(v, "instruction fetch from %#lx, where there is no memory for programs\n", gpa);
         return false;
     }
     rc = emulate_mmio(v, gpa, exit->mmio.write, exit->mmio.bytes, exit->mmio.nr_bytes);
@@ -184,7 +189,8 @@ bool vcpu_handle_exit(struct vcpu *v, struct hvm_exit *exit)
     switch (exit->reason) {
     case EXIT_INTERRUPT:
         irq_window();
-        return false;
+        /* One that could not be taken has no window while the guest keeps IF clear. */
+        return vlapic_nmi_pending(v);
     case EXIT_HYPERCALL:
         return exit_hypercall(v, exit);
     case EXIT_MSR_READ:

@@ -65,9 +65,11 @@ void vcpu_kick(struct vcpu *v, u64 todo)
 
 void vcpu_block(struct vcpu *v)
 {
-    u32 blocked = VCPU_BLOCKED;
+    u32 runnable = VCPU_RUNNABLE, blocked = VCPU_BLOCKED;
 
-    atomic_store(&v->state, VCPU_BLOCKED);
+    /* Another vCPU may have taken it offline since it left the guest. */
+    if (!atomic_cmpxchg(&v->state, &runnable, VCPU_BLOCKED))
+        return;
     /* Whoever sets a todo bit looks at the state afterwards; we look at the bits after setting the state. */
     if (atomic_load(&v->todo))
         atomic_cmpxchg(&v->state, &blocked, VCPU_RUNNABLE);
@@ -219,6 +221,8 @@ static bool nmi_noted;
 void nmi_received(void)
 {
     atomic_store(&nmi_noted, true);
+    /* nmi_forward comes when the scheduler chooses again. */
+    atomic_store(&this_cpu()->resched, true);
 }
 
 void nmi_forward(void)

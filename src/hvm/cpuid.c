@@ -48,19 +48,13 @@
 #define F7D_PCONFIG      BIT(18)
 #define F7D_AMX          (BIT(22) | BIT(24) | BIT(25))
 #define F7D_HYBRID       BIT(15)
-/* Leaf 7.1: what needs a control of the hypervisor's, or state it would have to switch. */
-#define F71A_FRED        BIT(17)
-#define F71A_HRESET      BIT(22)
-#define F71A_MSRLIST     BIT(27)
-#define F71D_USER_MSR    BIT(15)
-#define F71D_UIRET_UIF   BIT(17)
-#define F71D_CET_SSS     BIT(18)
 /* Leaf 7.1: what has MSRs, events or VMCS controls of its own. */
 #define F7_1A_FRED       BIT(17)
 #define F7_1A_AMX_FP16   BIT(21)
 #define F7_1A_HRESET     BIT(22)
 #define F7_1A_MSRLIST    BIT(27)
 #define F7_1D_AMX        BIT(8)
+#define F7_1D_USER_MSR   BIT(15)
 #define F7_1D_UIRET_UIF  BIT(17)
 #define F7_1D_CET_SSS    BIT(18)
 /* 0x80000001 ECX. */
@@ -122,12 +116,8 @@ static void leaf_7(struct vcpu *v, u32 subleaf, struct cpuid_regs *r)
     struct hvm_control c;
 
     if (subleaf == 1) {
-        r->eax &= ~(F71A_FRED | F71A_HRESET | F71A_MSRLIST);
-        r->edx &= ~(F71D_USER_MSR | F71D_UIRET_UIF | F71D_CET_SSS);
-    }
-    if (subleaf == 1) {
         r->eax &= ~(F7_1A_FRED | F7_1A_AMX_FP16 | F7_1A_HRESET | F7_1A_MSRLIST);
-        r->edx &= ~(F7_1D_AMX | F7_1D_UIRET_UIF | F7_1D_CET_SSS);
+        r->edx &= ~(F7_1D_AMX | F7_1D_USER_MSR | F7_1D_UIRET_UIF | F7_1D_CET_SSS);
     }
     if (subleaf)
         return;

@@ -18,7 +18,7 @@
 #define MSR_FEATURE_CONTROL   0x3a
 #define MSR_MISC_ENABLE       0x1a0
 #define MSR_MTRR_PHYS_FIRST   0x200
-#define MSR_MTRR_PHYS_LAST    0x20f
+#define MSR_MTRR_PHYS_LAST    0x21f
 #define MSR_MTRR_FIX64K       0x250
 #define MSR_MTRR_FIX16K_FIRST 0x258
 #define MSR_MTRR_FIX16K_LAST  0x259
@@ -43,6 +43,7 @@
 #define MSR_AMD_DE_CFG        0xc0011029
 
 #define FEATURE_CONTROL_LOCKED BIT(0)
+#define MTRR_PAIRS_MAX ((MSR_MTRR_PHYS_LAST - MSR_MTRR_PHYS_FIRST + 1) / 2ull)
 
 /* A domain's MTRRs: a copy of the machine's that it may rewrite; memory types follow the machine's. */
 struct mtrrs {
@@ -116,7 +117,7 @@ static int mtrr_init(struct domain *d)
         return -XEN_ENOMEM;
     if (!rdmsr_safe(MSR_MTRR_CAP, &m->cap))
         m->cap = 0;
-    m->cap = (m->cap & ~0xffull) | min(m->cap & 0xff, 8ull);
+    m->cap = (m->cap & ~0xffull) | min(m->cap & 0xff, MTRR_PAIRS_MAX);
     for (u32 msr = MSR_MTRR_PHYS_FIRST; msr <= MSR_MTRR_DEF; msr++) {
         u64 *slot = mtrr_slot(m, msr);
 
@@ -138,9 +139,11 @@ static int tsc_moved(struct vcpu *v, u64 offset)
 /* Writing the TSC moves this vCPU's offset only. */
 static int tsc_write(struct vcpu *v, u32 msr, u64 val)
 {
+    u64 offset = val - rdtsc();
+
     (void)msr;
-    v->tsc_adjust += val - (rdtsc() + hvm->get_tsc_offset(v));
-    return tsc_moved(v, val - rdtsc());
+    v->tsc_adjust += offset - hvm->get_tsc_offset(v);
+    return tsc_moved(v, offset);
 }
 
 static int tsc_adjust_read(struct vcpu *v, u32 msr, u64 *val)

@@ -147,8 +147,15 @@ static void edu_ack(void)
 
 static u64 empty;
 
+/* op=N of the command line: that one alone, a hundred thousand times, for a profile (tools/hvprof). */
+static unsigned wanted, number;
+
 static void cost(const char *name, void (*fn)(void))
 {
+    if (wanted && ++number != wanted)
+        return;
+    for (unsigned i = 0; wanted && i < 100000; i++)
+        fn();
     print("cost %s = %lu\n", name, fastest(fn) - empty);
 }
 
@@ -157,6 +164,8 @@ static void fault_in(void)
 {
     u64 at = 0xd0000000, least = ~0ull, v;
 
+    if (wanted)
+        return;
     for (unsigned i = 0; i < rounds; i++) {
         u64 t = rdtsc();
 
@@ -188,6 +197,7 @@ static void msi(void)
 void test(void)
 {
     rounds = option("rounds", 100);
+    wanted = option("op", 0);
     s = shared_info_map();
     upcall_vector(0, 0xf3);
     port = bind_ipi(0);

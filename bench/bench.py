@@ -1,0 +1,278 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""Bare QEMU, Debian's Xen as PVH hypervisor, and Torii: the same emulator, kernel, memory and CPUs, in one run.
+
+Counts are of a TCG plugin (bench/plugin.c); times are of runs without it. Writes docs/bench/: results.csv, costs.csv,
+hypercalls.csv, profile.csv, versions.txt and the plots; prints the tables.
+"""
+import argparse
+import csv
+import pathlib
+import re
+import struct
+import subprocess
+import sys
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(ROOT / "tests" / "system"), str(ROOT / "tests" / "guests")]
+from lib import elf as pvhelf  # noqa: E402
+from lib.vm import BUILD, VM, Config  # noqa: E402
+from conformance import Run, config as guest_config  # noqa: E402
+
+OUT = ROOT / "docs" / "bench"
+WORK = BUILD / "bench"
+PLUGIN = WORK / "plugin.so"
+HVS = ["none", "xen", "torii"]
+NAMES = {"none": "bare QEMU", "xen": "Xen 4.17 PVH", "torii": "Torii"}
+CPUS, MEM = 2, 2048
+# q35: PM1a control is at 0x604, S5 is type 0. mov dx, 0x604; mov ax, 0x2000; out dx, ax; hlt; jmp back
+POWER_OFF = bytes.fromhex("66ba0406" "66b80020" "66ef" "f4" "ebfd")
+
+
+def tiny_kernel():
+    """An 8 KiB kernel that powers the machine off with its first instructions."""
+    file = WORK / "tiny"
+    notes = (pvhelf.note(pvhelf.NOTE_PHYS32_ENTRY, struct.pack("<Q", 0x1000000)) +
+             pvhelf.note(pvhelf.NOTE_SUPPORTED_FEATURES, struct.pack("<Q", 0x801)))
+    file.write_bytes(pvhelf.image([(0x1000000, POWER_OFF + b"\0" * (8192 - len(POWER_OFF)), 8192)], notes))
+    return file
+
+
+def boot_config(hv, **more):
+    return Config(hv=hv, cpus=CPUS, mem=MEM, **{"cmdline": "torii.run=poweroff", **more})
+
+
+def cpu_seconds(vm):
+    fields = pathlib.Path(f"/proc/{vm._process.pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / 100
+
+
+def plugged(config, name, profile=""):
+    """The same with the plugin; where its counts go."""
+    import dataclasses
+
+    counts = WORK / f"{name}.counts"
+    counts.unlink(missing_ok=True)
+    args = f"-plugin {PLUGIN},out={counts}" + (f",profile={profile}" if profile else "")
+    return dataclasses.replace(config, qemu_args=f"{config.qemu_args} {args}".strip()), counts
+
+
+def read_counts(file):
+    return {k: int(v) for k, v in (line.split() for line in file.read_text().splitlines())}
+
+
+def count(config, name, until=None, idle=0, profile=""):
+    """Run to the machine's end, or `idle` seconds behind the line `until`; the plugin's counts."""
+    config, counts = plugged(config, name, profile)
+    with VM(config, f"bench-{name}") as vm:
+        if until:
+            vm.expect(until, 400)
+            time.sleep(idle)
+            vm.qmp("quit")
+            vm._process.wait(60)
+        else:
+            vm.wait_exit(400)
+        text = vm.text
+    return read_counts(counts), text
+
+
+def timed(config, name, lines):
+    """Seconds of the host's CPUs and of the clock at each of the lines."""
+    found = []
+    with VM(config, f"bench-{name}") as vm:
+        for line in lines:
+            vm.expect(line, 400)
+            found.append((cpu_seconds(vm), vm.elapsed()))
+        vm.wait_exit(120)
+    return found
+
+
+class Table:
+    """rows: (group, what, unit) -> {hv: value}"""
+
+    def __init__(self):
+        self.rows = {}
+
+    def set(self, what, unit, hv, value):
+        self.rows.setdefault((what, unit), {})[hv] = value
+
+    def get(self, what, hv):
+        return next((v.get(hv) for (w, _), v in self.rows.items() if w == what), None)
+
+    def show(self):
+        print(f"\n{'':58}" + "".join(f"{NAMES[h]:>16}" for h in HVS) + f"{'Torii / Xen':>14}")
+        for (what, unit), values in self.rows.items():
+            cells = "".join(f"{number(values.get(h)):>16}" for h in HVS)
+            ratio = ""
+            if values.get("xen") and values.get("torii") is not None:
+                ratio = f"{values['torii'] / values['xen']:.3f}"
+            print(f"{what + (f' [{unit}]' if unit else ''):58}{cells}{ratio:>14}")
+
+    def write(self, file):
+        with open(file, "w", newline="") as f:
+            writer = csv.writer(f, lineterminator="\n")
+            writer.writerow(["what", "unit"] + HVS)
+            for (what, unit), values in self.rows.items():
+                writer.writerow([what, unit] + [values.get(h, "") for h in HVS])
+
+
+def number(value):
+    if value is None:
+        return "-"
+    if isinstance(value, float):
+        return f"{value:.2f}"
+    return f"{value:,}".replace(",", " ")
+
+
+def first_entry(table):
+    for hv in ("xen", "torii"):
+        counts, _ = count(Config(hv=hv, kernel=str(tiny_kernel()), initrd=str(BUILD / "guests" / "module"), cpus=CPUS,
+                                 mem=MEM), f"tiny-{hv}")
+        table.set("8 KiB Dom0: before its first instruction", "instructions", hv, counts["before_first_entry"])
+
+
+def boot(table, hypercalls):
+    for hv in HVS:
+        profile = WORK / "torii.profile" if hv == "torii" else ""
+        counts, text = count(boot_config(hv, args="exit-stats" if hv == "torii" else ""), f"boot-{hv}", profile=profile)
+        hypervisor, guest = counts["hypervisor"] - counts["before_first_entry"], counts["guest"]
+        if hv == "none":
+            guest, hypervisor = counts["hypervisor"], 0
+        else:
+            table.set("Debian 6.1: before its first instruction", "instructions", hv, counts["before_first_entry"])
+        table.set("boot to power-off: VMRUNs", "", hv, counts["vmruns"])
+        table.set("boot to power-off: hypervisor", "instructions", hv, hypervisor)
+        table.set("boot to power-off: hypervisor, each exit", "instructions", hv, hypervisor // max(counts["vmruns"], 1))
+        table.set("boot to power-off: guest", "instructions", hv, guest)
+        table.set("boot to power-off: hypercalls", "", hv, counts["hypercalls"])
+        if hv == "torii":
+            for op, sub, n in re.findall(r"\(torii\) +(\w+) (\d+): (\d+)$", text, re.M):
+                hypercalls.append((op, int(sub), int(n)))
+            resident = re.search(r"Torii uses (\d+) of its", text)
+            if resident:
+                table.set("memory it keeps", "KiB", hv, int(resident.group(1)))
+    console = sum(n for op, sub, n in hypercalls if op == "console_io")
+    for hv in ("xen", "torii"):
+        total = table.get("boot to power-off: hypercalls", hv)
+        # the kernel's log is the same, so its writes are as well
+        table.set("boot to power-off: hypercalls, console aside", "", hv, max(total - console, 0))
+
+
+def times(table, runs):
+    best = {}
+    for _ in range(runs):
+        for hv in HVS:  # in turn, so that a busy host hits all of them
+            at = timed(boot_config(hv), f"time-{hv}", [r"Linux version", r"torii-dom0: poweroff"])
+            best[hv] = [tuple(map(min, old, new)) for old, new in zip(best[hv], at)] if hv in best else at
+    for hv in HVS:
+        for which, what in enumerate(["to Linux' first line", "to init's last"]):
+            table.set(f"{what}: host CPU", "s", hv, round(best[hv][which][0], 2))
+            table.set(f"{what}: wall clock", "s", hv, round(best[hv][which][1], 2))
+
+
+def idle_minute(table, seconds):
+    for hv in ("xen", "torii"):
+        config = boot_config(hv, cmdline="torii.run=shell")
+        before, _ = count(config, f"idle0-{hv}", until=r"torii-dom0: shell")
+        after, _ = count(config, f"idle1-{hv}", until=r"torii-dom0: shell", idle=seconds)
+        for key, what, unit in (("vmruns", "VMRUNs", ""), ("hypervisor", "hypervisor", "instructions"),
+                                ("guest", "guest", "instructions")):
+            table.set(f"an idle {seconds} s at the shell: {what}", unit, hv, max(after[key] - before[key], 0))
+
+
+def costs():
+    """{operation: {hv: instructions}} of tests/guests/micro.c, the TSC counting instructions."""
+    found = {}
+    for hv in ("xen", "torii"):
+        run = Run("micro", "micro", cpus=1, mem=512, qemu="-icount shift=0,sleep=off -device edu,addr=5", cmdline="rounds=50")
+        with VM(guest_config(run, hv), f"bench-micro-{hv}") as vm:
+            vm.expect(r"^1\.\.\d+$", 300)
+            vm.wait_exit(60)
+            for name, cycles in re.findall(r"^cost (.+?) = (\d+)$", vm.text, re.M):
+                if int(cycles) < 1 << 40:
+                    found.setdefault(name, {})[hv] = int(cycles)
+    return found
+
+
+def show_costs(found):
+    print(f"\n{'cost of one operation [instructions, guest and hypervisor]':58}{'Xen 4.17 PVH':>16}{'Torii':>16}")
+    for name, values in found.items():
+        print(f"{name:58}{number(values.get('xen')):>16}{number(values.get('torii')):>16}")
+
+
+def write_rows(file, header, rows):
+    with open(file, "w", newline="") as f:
+        writer = csv.writer(f, lineterminator="\n")
+        writer.writerow(header)
+        writer.writerows(rows)
+
+
+def profile():
+    listing = subprocess.run([ROOT / "tools" / "hvprof", WORK / "torii.profile", BUILD / "torii.elf"], check=True,
+                             capture_output=True, text=True).stdout
+    print("\nTorii's instructions behind the first VMRUN, by function (tools/hvprof):")
+    print("\n".join(listing.splitlines()[:16]))
+    rows = [(m[3], int(m[0]), m[1]) for m in re.findall(r"^ *(\d+) +([\d.]+)% +(\d+) +\S+ +(\S+)$", listing, re.M)]
+    write_rows(OUT / "profile.csv", ["function", "instructions", "percent"], rows)
+
+
+def versions():
+    def said(*command):
+        return subprocess.run(command, capture_output=True, text=True, cwd=ROOT).stdout.strip()
+
+    package = "${Package} ${Version}\n"
+    text = [said("qemu-system-x86_64", "--version").splitlines()[0], said("dpkg-query", "-W", "-f", package, "qemu-system-x86"),
+            "Torii " + said("git", "describe", "--always", "--dirty", "--tags")]
+    with open(BUILD / "xen" / "xen", "rb") as f:
+        version = re.search(rb"4\.17[\x20-\x7e]{0,60}", f.read())
+        text.append("Xen " + version.group(0).decode() if version else "Xen 4.17")
+    kernel = BUILD / "kernels" / "6.1"
+    text += ["Linux " + p.name[len("config-"):] for p in kernel.glob("**/config-*")][:1] or ["Linux 6.1 (Debian)"]
+    text.append(f"{CPUS} CPUs, {MEM} MiB (Xen's Dom0 has half), -cpu EPYC")
+    (OUT / "versions.txt").write_text("\n".join(text) + "\n")
+    return text
+
+
+def plot():
+    subprocess.run(["gnuplot", ROOT / "bench" / "plots.gp"], check=True, cwd=OUT)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--runs", type=int, default=3, help="timed boots of each; the best counts")
+    parser.add_argument("--idle", type=int, default=60, help="seconds of idleness; 0 leaves it out")
+    parser.add_argument("--only", choices=["entry", "boot", "times", "idle", "costs"], action="append")
+    args = parser.parse_args()
+    wanted = args.only or ["entry", "boot", "times", "idle", "costs"]
+    for directory in (OUT, WORK):
+        directory.mkdir(parents=True, exist_ok=True)
+    table, hypercalls, found = Table(), [], {}
+    if "entry" in wanted:
+        first_entry(table)
+    if "boot" in wanted:
+        boot(table, hypercalls)
+    if "times" in wanted:
+        times(table, args.runs)
+    if "idle" in wanted and args.idle:
+        idle_minute(table, args.idle)
+    if "costs" in wanted:
+        found = costs()
+    print("\n".join(versions()))
+    table.show()
+    if hypercalls:
+        print("\nTorii's hypercalls: " + ", ".join(f"{op}.{sub} {n}" for op, sub, n in
+                                                   sorted(hypercalls, key=lambda h: -h[2])[:12]))
+        profile()
+    if found:
+        show_costs(found)
+    if args.only:
+        return
+    table.write(OUT / "results.csv")
+    write_rows(OUT / "hypercalls.csv", ["hypercall", "sub-op", "count"], hypercalls)
+    write_rows(OUT / "costs.csv", ["operation", "xen", "torii"],
+               [(name, v.get("xen", ""), v.get("torii", "")) for name, v in found.items()])
+    plot()
+
+
+main()

@@ -45,6 +45,10 @@
 #define FEATURE_CONTROL_LOCKED BIT(0)
 #define MTRR_PAIRS_MAX ((MSR_MTRR_PHYS_LAST - MSR_MTRR_PHYS_FIRST + 1) / 2ull)
 
+/* Below the address bits: SDM vol. 3 §12.11.2.3. */
+#define MTRR_BASE_RESERVED 0xf00ull
+#define MTRR_MASK_RESERVED 0x7ffull
+
 /* A domain's MTRRs: a copy of the machine's that it may rewrite; memory types follow the machine's. */
 struct mtrrs {
     u64 cap, def, phys[MSR_MTRR_PHYS_LAST - MSR_MTRR_PHYS_FIRST + 1];
@@ -94,7 +98,7 @@ static int mtrr_write(struct vcpu *v, u32 msr, u64 val)
         for (unsigned i = 0; i < 64; i += 8)
             if (!memory_type_ok((u8)(val >> i)))
                 return -XEN_EINVAL;
-    } else if (!(msr & 1) && !memory_type_ok((u8)val)) {
+    } else if (msr & 1 ? val & MTRR_MASK_RESERVED : val & MTRR_BASE_RESERVED || !memory_type_ok((u8)val)) {
         return -XEN_EINVAL;
     }
     *slot = val;
@@ -136,7 +140,7 @@ static int tsc_moved(struct vcpu *v, u64 offset)
     return 0;
 }
 
-/* Writing the TSC moves this vCPU's offset only. */
+/* Writing the TSC moves this vCPU's offset only, and TSC_ADJUST by the same (SDM vol. 3 §18.17.3). */
 static int tsc_write(struct vcpu *v, u32 msr, u64 val)
 {
     u64 offset = val - rdtsc();

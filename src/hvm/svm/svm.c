@@ -16,6 +16,10 @@ struct svm_features svm_features;
 
 #define VM_CR_SVMDIS BIT(4)
 
+#define MSR_DEBUGCTL 0x1d9
+#define DEBUGCTL_BTF BIT(1)
+#define DR6_BS       BIT(14)
+
 #define EFER_FFXSR    BIT(14)
 #define EFER_TCE      BIT(15)
 #define EFER_AUTOIBRS BIT(21)
@@ -338,10 +342,26 @@ static void svm_run(struct vcpu *v, struct hvm_exit *exit)
     svm_decode_exit(v, exit);
 }
 
+static void svm_inject_exception(struct vcpu *v, u8 vector, bool has_error, u32 error, u64 cr2);
+
+/* The trap that an instruction ends with when EFLAGS.TF is set, unless only branches do (§13.1.4). */
+static void single_step(struct vcpu *v)
+{
+    u64 debugctl;
+
+    if (rdmsr_safe(MSR_DEBUGCTL, &debugctl) && debugctl & DEBUGCTL_BTF)
+        return;
+    v->hvm->vmcb->dr6 |= DR6_BS;
+    svm_dirty(v, SVM_CLEAN_DRX);
+    svm_inject_exception(v, EXC_DB, false, 0, 0);
+}
+
 static void svm_skip_insn(struct vcpu *v, const struct hvm_exit *exit)
 {
     v->regs.rip = exit->next_rip;
     v->hvm->vmcb->int_shadow = 0;
+    if (unlikely(v->regs.rflags & RFLAGS_TF))
+        single_step(v);
 }
 
 static bool svm_can_accept_irq(struct vcpu *v)

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* The machine as a whole: its end, and which of its pages are nobody's but Torii's. It stands on top of the rooms it needs. */
 #include <torii/cpu.h>
+#include <torii/hvm.h>
 #include <torii/irq.h>
 #include <torii/log.h>
 #include <torii/machine.h>
 #include <torii/mm.h>
+#include <torii/percpu.h>
 #include <torii/time.h>
 #include <torii/vlapic.h>
 #include <torii/vpower.h>
@@ -20,6 +23,9 @@ void machine_reset(void)
 {
     irq_disable();
     console_flush();
+    /* A processor in VMX operation ignores INIT, which is how some resets reach it (SDM vol. 3 §24.8). */
+    if (hvm && this_cpu()->hvm_host)
+        hvm->cpu_disable();
     vpower_machine_reset();
     machine_halt();
 }

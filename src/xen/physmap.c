@@ -43,10 +43,11 @@ u64 physmap_finish(struct physmap_batch *b)
 {
     u64 kept = 0;
 
-    if (b->flush)
+    /* Grants too: their owners get the pages back next, and a copy may still be writing there. */
+    if (b->flush) {
         s2_flush(b->d);
-    if (b->nr)
         guest_quiesce();
+    }
     for (unsigned i = 0; i < b->nr; i++)
         for (u64 j = 0; j < b->run[i].nr; j++) {
             gfn_t gfn = b->run[i].gfn + j;

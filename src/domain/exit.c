@@ -79,6 +79,14 @@ static bool exit_msr(struct vcpu *v, const struct hvm_exit *exit)
     return write && msr_is_apic(msr);
 }
 
+/* The emulator has moved RIP; its instruction also ends an interrupt shadow and may owe a single-step trap. */
+static void end_emulated(struct vcpu *v)
+{
+    struct hvm_exit done = {.next_rip = v->regs.rip};
+
+    hvm->skip_insn(v, &done);
+}
+
 static bool exit_io(struct vcpu *v, const struct hvm_exit *exit)
 {
     static const u64 keep[5] = {0, ~0xffull, ~0xffffull, 0, 0};
@@ -88,7 +96,9 @@ static bool exit_io(struct vcpu *v, const struct hvm_exit *exit)
         int rc = emulate_pio_string(v, exit->io.port, exit->io.bytes, exit->io.in, exit->io.rep,
                                     exit->io.addr_bytes * 8, exit->io.seg);
 
-        if (rc == -XEN_EOPNOTSUPP)
+        if (!rc)
+            end_emulated(v);
+        else if (rc == -XEN_EOPNOTSUPP)
             inject_ud(v);
         return true;
     }
@@ -163,7 +173,9 @@ static bool exit_mmio(struct vcpu *v, struct hvm_exit *exit)
         return false;
     }
     rc = emulate_mmio(v, gpa, exit->mmio.write, exit->mmio.bytes, exit->mmio.nr_bytes);
-    if (rc == -XEN_EOPNOTSUPP) {
+    if (!rc) {
+        end_emulated(v);
+    } else if (rc == -XEN_EOPNOTSUPP) {
         u8 b[15] = {0};
 
         guest_fetch(v, b);

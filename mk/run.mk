@@ -23,7 +23,7 @@ iso: deps-run deps-iso
 	tools/make-iso.sh $(BUILD)/torii.iso
 
 .PHONY: deps
-deps: deps-run deps-iso deps-check
+deps: deps-run deps-iso deps-check deps-bochs
 deps-%:
 	@tools/deps.sh $*
 

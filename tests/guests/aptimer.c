@@ -32,15 +32,27 @@ static u64 cycles_of(u32 ticks, u32 tdcr)
     return start;
 }
 
+/* The same, the best of three: a busy host only makes it longer. */
+static u64 best_cycles_of(u32 ticks, u32 tdcr)
+{
+    u64 best = cycles_of(ticks, tdcr), again;
+
+    for (unsigned i = 0; i < 2; i++) {
+        again = cycles_of(ticks, tdcr);
+        best = again < best ? again : best;
+    }
+    return best;
+}
+
 static void rates(void)
 {
     static const u32 tdcr[] = {0xb, 0, 1, 2, 3, 8, 9, 0xa};
-    u64 one = cycles_of(1000000, 0xb);
+    u64 one = best_cycles_of(1000000, 0xb);
 
     khz = 1000000 * tsc_khz / one;
     note("the timer runs at %u kHz", khz);
     for (unsigned i = 1; i < ARRAY_SIZE(tdcr); i++) {
-        u64 got = cycles_of(1000000 >> i, tdcr[i]);
+        u64 got = best_cycles_of(1000000 >> i, tdcr[i]);
 
         ok(got > one * 8 / 10 && got < one * 12 / 10, "divided by %u it is that much slower", 1u << i);
     }

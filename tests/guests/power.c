@@ -5,7 +5,7 @@
 /* run: name=crash cmdline=end=3 exit=guest-reset only=torii,xen */
 /* run: name=resetreg cmdline=end=4 exit=guest-reset */
 /* run: name=triplefault cmdline=end=5 exit=guest-reset */
-/* run: name=halted cmdline=end=6 cpus=2 only=torii,xen */
+/* run: name=halted cmdline=end=6 cpus=2 exit=none only=torii,xen */
 /* run: name=watchdog cmdline=end=7 exit=guest-reset only=torii,xen */
 /* run: name=keyboard cmdline=end=8 exit=guest-reset */
 /* run: name=code cmdline=end=9 only=torii,xen */

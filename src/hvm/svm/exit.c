@@ -109,8 +109,9 @@ void svm_decode_exit(struct vcpu *v, struct hvm_exit *exit)
         /* About to execute: NMIs are open once it has, one instruction later, which the interrupt shadow stands for. */
         c->intercept3 &= ~SVM_INTERCEPT_IRET;
         svm_dirty(v, SVM_CLEAN_INTERCEPTS);
+        if (v->hvm->nmi_blocked)
+            c->int_shadow |= 1;
         v->hvm->nmi_blocked = false;
-        c->int_shadow |= 1;
         exit->reason = EXIT_WINDOW;
         return;
     case VMEXIT_INVD:

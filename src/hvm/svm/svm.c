@@ -104,7 +104,7 @@ static int svm_cpu_enable(void)
 
         svm_features.edx = r.edx;
         svm_features.nr_asids = r.ebx;
-        svm_features.lme_before_pae_bug = on_tcg();
+        svm_features.lme_before_pae_bug = svm_features.eventinj_intr_bug = on_tcg();
         svm_features.efer_mask = efer_bits();
         /* RDTSCP, or RDPID without it. */
         svm_features.tsc_aux = cpuid(0x80000001, 0).edx & BIT(27) ||
@@ -269,7 +269,7 @@ static void svm_set_state(struct vcpu *v, const struct hvm_state *s)
     c->int_ctl = SVM_V_INTR_MASKING;
     c->intercept3 &= ~(SVM_INTERCEPT_VINTR | SVM_INTERCEPT_IRET);
     c->tlb_control = SVM_TLB_FLUSH_ALL;
-    v->hvm->nmi_blocked = false;
+    v->hvm->nmi_blocked = v->hvm->virq_injected = false;
     v->hvm->length_rip = 0;
     v->hvm->length_code = 0;
     svm_dirty(v, ~0u);
@@ -338,6 +338,8 @@ static void svm_run(struct vcpu *v, struct hvm_exit *exit)
     v->regs.rip = c->rip;
     v->regs.rflags = c->rflags;
     c->tlb_control = SVM_TLB_NOTHING;
+    if (!(c->int_ctl & SVM_V_IRQ))
+        h->virq_injected = false;
     c->eventinj = unlikely(c->exitintinfo & SVM_EVENT_VALID) ? undelivered(c->exitintinfo) : 0;
     svm_decode_exit(v, exit);
 }
@@ -368,7 +370,8 @@ static bool svm_can_accept_irq(struct vcpu *v)
 {
     struct vmcb *c = v->hvm->vmcb;
 
-    return v->regs.rflags & RFLAGS_IF && !(c->int_shadow & 1) && !(c->eventinj & SVM_EVENT_VALID);
+    return v->regs.rflags & RFLAGS_IF && !(c->int_shadow & 1) && !(c->eventinj & SVM_EVENT_VALID) &&
+           !v->hvm->virq_injected;
 }
 
 static bool svm_can_accept_nmi(struct vcpu *v)
@@ -378,10 +381,30 @@ static bool svm_can_accept_nmi(struct vcpu *v)
     return !v->hvm->nmi_blocked && !(c->int_shadow & 1) && !(c->eventinj & SVM_EVENT_VALID);
 }
 
+/*
+ * QEMU's TCG may deliver an interrupt twice that VMRUN injects through EVENTINJ: the vector stays behind in its exception
+ * index, and a request to leave its loop just then takes it for an exception. A virtual interrupt (§15.21.4) does not go that way.
+ * The guest accepts it, so it is taken before its first instruction, unless a physical one takes the guest out before.
+ */
+static void virq_inject(struct vcpu *v, u8 vector)
+{
+    struct vmcb *c = v->hvm->vmcb;
+
+    c->int_ctl &= ~(SVM_V_PRIO_MASK | SVM_V_VECTOR_MASK);
+    c->int_ctl |= SVM_V_IRQ | SVM_V_IGN_TPR | (u64)vector << SVM_V_VECTOR_SHIFT;
+    c->intercept3 &= ~SVM_INTERCEPT_VINTR;
+    v->hvm->virq_injected = true;
+    svm_dirty(v, SVM_CLEAN_TPR | SVM_CLEAN_INTERCEPTS);
+}
+
 static void svm_inject(struct vcpu *v, enum hvm_event_type type, u8 vector)
 {
     struct vmcb *c = v->hvm->vmcb;
 
+    if (type == HVM_EVENT_INTERRUPT && svm_features.eventinj_intr_bug) {
+        virq_inject(v, vector);
+        return;
+    }
     c->eventinj = vector | (u64)type << SVM_EVENT_TYPE_SHIFT | SVM_EVENT_VALID;
     if (type == HVM_EVENT_NMI) {
         v->hvm->nmi_blocked = true;
@@ -409,6 +432,13 @@ static void svm_irq_window(struct vcpu *v, bool on, u8 priority)
     struct vmcb *c = v->hvm->vmcb;
     u64 ctl = c->int_ctl & ~(SVM_V_IRQ | SVM_V_PRIO_MASK | SVM_V_IGN_TPR);
 
+    if (v->hvm->virq_injected) {
+        /* V_IRQ is in use: look again when that interrupt's handler returns. */
+        if (on)
+            c->intercept3 |= SVM_INTERCEPT_IRET;
+        svm_dirty(v, SVM_CLEAN_INTERCEPTS);
+        return;
+    }
     /* Where equality opens the window, one that waits for a lower TPR asks for one less, or it would open at once. */
     if (svm_virq_at_equal_priority && priority && priority <= (c->int_ctl & SVM_V_CR8_MASK))
         priority--;

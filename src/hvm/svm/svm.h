@@ -19,6 +19,7 @@ struct hvm_vcpu {
     paddr_t vmcb_pa;
     u32 asid;
     bool nmi_blocked;   /* between NMI delivery and IRET; virtual NMIs of SVM are older than this */
+    bool virq_injected; /* an interrupt went in as V_IRQ (eventinj_intr_bug) and may not be taken yet */
     u32 dirty;          /* clean bits to withdraw at the next entry */
     /* Without nRIP the length of an exiting instruction is decoded once per place. */
     u64 length_rip;
@@ -33,6 +34,7 @@ struct svm_features {
     u64 efer_mask; /* bits of EFER a guest may set */
     bool tsc_aux;  /* the MSR is there */
     bool lme_before_pae_bug; /* QEMU TCG, see svm.c */
+    bool eventinj_intr_bug;  /* likewise */
 };
 extern struct svm_features svm_features;
 

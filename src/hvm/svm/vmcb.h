@@ -37,6 +37,8 @@
 #define SVM_V_PRIO_MASK     (0xfull << SVM_V_PRIO_SHIFT)
 #define SVM_V_IGN_TPR       BIT(20)
 #define SVM_V_INTR_MASKING  BIT(24)
+#define SVM_V_VECTOR_SHIFT  32
+#define SVM_V_VECTOR_MASK   (0xffull << SVM_V_VECTOR_SHIFT)
 
 #define SVM_TLB_NOTHING     0
 #define SVM_TLB_FLUSH_ALL   1

@@ -55,16 +55,16 @@ system_sources()
     return 0
 }
 
-# The mirror the system uses for SUITE, or Debian's public name.
+# The mirror the system uses for SUITE.
 mirror_of()
 {
     local uri
     uri=$(system_sources | awk -v s="$1" '$2 == s { print $1; exit }')
-    echo "${uri:-$2}"
+    [ -n "$uri" ] || die "no source for $1 in /etc/apt: add Debian's mirror for it"
+    echo "$uri"
 }
 
 CODENAME=bookworm
-PUBLIC=http://deb.debian.org
 KEYRING=/usr/share/keyrings/debian-archive-keyring.gpg
 
 # apt_sources SUITE DEBIAN SECURITY: the lines of a private sources.list.
@@ -101,15 +101,12 @@ apt_ready()
     mkdir -p "$dir/none" "$dir/state/lists/partial" "$dir/cache/archives/partial"
     : >>"$dir/status"
     [ -z "$(find "$dir/ready" -mmin -1440 2>/dev/null)" ] || return 0
-    deb=$(mirror_of "$CODENAME" "$PUBLIC/debian")
-    sec=$(mirror_of "$CODENAME-security" "$PUBLIC/debian-security")
+    deb=$(mirror_of "$CODENAME")
+    sec=$(mirror_of "$CODENAME-security")
     say "reading the package lists of $suite"
     apt_sources "$suite" "$deb" "$sec" >"$dir/sources.list"
-    if ! apt_in "$suite" apt-get update -qq -o APT::Update::Error-Mode=any >&2; then
-        say "the system's mirror does not serve $suite; asking $PUBLIC"
-        apt_sources "$suite" "$PUBLIC/debian" "$PUBLIC/debian-security" >"$dir/sources.list"
-        apt_in "$suite" apt-get update -qq -o APT::Update::Error-Mode=any >&2
-    fi
+    apt_in "$suite" apt-get update -qq -o APT::Update::Error-Mode=any >&2 ||
+        die "the system's mirror does not serve $suite"
     touch "$dir/ready"
 }
 

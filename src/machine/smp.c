@@ -65,8 +65,9 @@ static void noreturn_fn ap_main(struct pcpu *c)
     atomic_store(&warp_cpu, c->id | WARP_HERE);
     tsc_warp_check(WARP_ROUNDS);
     atomic_store(&warp_cpu, WARP_DONE);
+    /* Asleep while the boot processor unpacks Dom0's kernel: that takes seconds, and a sibling would share its core. */
     while (!atomic_load(&scheduler_may_start))
-        cpu_relax();
+        irq_wait();
     sched_loop();
 }
 
@@ -161,4 +162,7 @@ void smp_start(void)
 void smp_release(void)
 {
     atomic_store(&scheduler_may_start, true);
+    for (unsigned i = 0; i < pcpu_nr; i++)
+        if (atomic_load(&pcpus[i]->online))
+            cpu_kick(i);
 }

@@ -11,7 +11,7 @@ from lib.vm import BUILD, ROOT
 pytestmark = pytest.mark.soak
 IDLE = float(os.environ.get("SOAK_MINUTES", "60")) * 60
 LOAD = float(os.environ.get("SOAK_LOAD_MINUTES", str(min(10, IDLE / 60)))) * 60
-TROUBLE = r"detected .*stall|self-detected|lockup|LOCKUP|blocked for more|clocksource.*unstable|Call Trace|BUG:|Oops"
+TROUBLE = r"detected .*stall|self-detected|lockup|LOCKUP|blocked for more|clocksource.*unstable|WARNING: CPU|BUG:|Oops"
 
 
 def clock(vm):

@@ -6,7 +6,9 @@
 #define CPUS         4
 #define VECTOR_MSI   0x75
 #define VECTOR_LEVEL 0x77
-#define ROUNDS       5000
+#define ROUNDS       5000 /* interrupts at least */
+#define MOVES        200  /* and re-routings at least: how many a round sees depends on the host */
+#define ROUNDS_MOST  (50 * ROUNDS)
 
 static u16 bdf;
 static u64 edu;
@@ -97,7 +99,7 @@ static void storm(const char *kind, u8 vector, void (*how)(u32 n))
     rewrite = how;
     while (!rewritten)
         cpu_relax();
-    while (raised < ROUNDS) {
+    while (raised < ROUNDS || (rewritten < MOVES && raised < ROUNDS_MOST)) {
         write32(edu + EDU_RAISE, 1);
         raised++;
         if (!wait_count(&handled, raised, 5000))
@@ -111,10 +113,10 @@ static void storm(const char *kind, u8 vector, void (*how)(u32 n))
     }
     note("%s: %u raised, %u handled (%u %u %u %u), routed %u times", kind, raised, sum, irq_count[0][vector],
          irq_count[1][vector], irq_count[2][vector], irq_count[3][vector], rewritten);
-    is(handled, ROUNDS, "%s: every interrupt arrives", kind);
-    is(sum, ROUNDS, "%s: and arrives once", kind);
+    is(handled, raised, "%s: every interrupt arrives", kind);
+    is(sum, raised, "%s: and arrives once", kind);
     ok(least > 0, "%s: on every CPU", kind);
-    ok(rewritten > ROUNDS / 10, "%s: while it was moved again and again", kind);
+    ok(rewritten >= MOVES, "%s: while it was moved again and again", kind);
 }
 
 void test(void)

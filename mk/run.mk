@@ -38,6 +38,7 @@ help:
 	@echo 'make unit       the unit tests alone'
 	@echo 'make system     the system tests alone; PYTEST_ARGS="-k poweroff --hv=xen"'
 	@echo 'make fuzz       fuzz every target of tests/fuzz for TIME=60 seconds'
+	@echo 'make coverage   which lines of the pure core the unit tests reach: a table per file, build/coverage/lines.txt'
 	@echo 'make devices    the long tests of real devices: kernels, CPUs, moving interrupts, virtual functions, a storm'
 	@echo 'make matrix     kernels x QEMUs x CPUs x machines x sizes -> build/matrix.md'
 	@echo 'make soak       idle and under load, SOAK_MINUTES=60'

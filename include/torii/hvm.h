@@ -60,6 +60,10 @@ struct hvm_exit {
             u8 nr_bytes; /* of the instruction, if the CPU gave them; else 0 */
             u8 bytes[15];
         } mmio;
+        struct {
+            bool long_mode; /* the caller's code segment is of 64 bits */
+            u8 cpl;
+        } call;
         u64 code; /* EXIT_OTHER: the vendor's exit code */
     };
 };

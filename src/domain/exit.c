@@ -17,7 +17,9 @@
 #include <torii/traps.h>
 #include <torii/vlapic.h>
 
-static void exit_cpuid(struct vcpu *v, const struct hvm_exit *exit)
+#define noinline_fn __attribute__((noinline))
+
+static noinline_fn void exit_cpuid(struct vcpu *v, const struct hvm_exit *exit)
 {
     u32 leaf = (u32)v->regs.rax, subleaf = (u32)v->regs.rcx;
     struct cpuid_regs r;
@@ -31,52 +33,61 @@ static void exit_cpuid(struct vcpu *v, const struct hvm_exit *exit)
     hvm->skip_insn(v, exit);
 }
 
-static bool exit_hypercall(struct vcpu *v, const struct hvm_exit *exit)
+static noinline_fn bool exit_hypercall(struct vcpu *v, const struct hvm_exit *exit)
 {
-    struct hvm_control c;
-    struct hvm_segment cs;
-
-    hvm->get_control(v, &c);
-    hvm->get_segment(v, SEG_CS, &cs);
-    if (!hypercall(v, c.efer & EFER_LMA && cs.attr & BIT(9), hvm->cpl(v)))
+    if (!hypercall(v, exit->call.long_mode, exit->call.cpl))
         hvm->skip_insn(v, exit);
     return false;
 }
 
-/* True for the registers of the local APIC, whose writes change what can be injected. */
-static bool msr_is_apic(u32 msr)
+#define MSR_X2APIC_EOI  (MSR_X2APIC + 0x0b)
+#define MSR_X2APIC_ICR  (MSR_X2APIC + 0x30)
+#define MSR_X2APIC_TICR (MSR_X2APIC + 0x38)
+
+/*
+ * True for the registers of the local APIC whose writes change what can be injected, or the TPR. Not EOI, ICR and the
+ * initial count: what they make deliverable posts its event itself.
+ */
+static bool msr_moves_events(u32 msr)
 {
+    if (msr == MSR_X2APIC_EOI || msr == MSR_X2APIC_ICR || msr == MSR_X2APIC_TICR)
+        return false;
     return msr - MSR_X2APIC < 0x100 || msr == MSR_APIC_BASE;
 }
 
-static bool exit_msr(struct vcpu *v, const struct hvm_exit *exit)
+static noinline_fn void msr_refused(struct vcpu *v, bool write)
+{
+    log_debug("d%uv%u: %s of MSR %#x%s refused at %#lx\n", v->d->id, v->id, write ? "write" : "read", (u32)v->regs.rcx,
+              write ? "" : ", which is not there,", v->regs.rip);
+    inject_gp(v);
+}
+
+static noinline_fn bool exit_msr_read(struct vcpu *v, const struct hvm_exit *exit)
+{
+    u64 val;
+
+    if (hvm_msr_access_read(v, (u32)v->regs.rcx, &val)) {
+        msr_refused(v, false);
+        return false;
+    }
+    v->regs.rax = (u32)val;
+    v->regs.rdx = val >> 32;
+    hvm->skip_insn(v, exit);
+    return false;
+}
+
+static noinline_fn bool exit_msr_write(struct vcpu *v, const struct hvm_exit *exit)
 {
     u32 msr = (u32)v->regs.rcx;
-    bool write = exit->reason == EXIT_MSR_WRITE;
-    u64 val;
-    int rc;
+    u64 val = (u32)v->regs.rax | v->regs.rdx << 32;
+    int rc = likely(msr - MSR_X2APIC < 0x100) ? vlapic_msr_write(v, msr, val) : hvm_msr_access_write(v, msr, val);
 
-    if (write) {
-        val = (u32)v->regs.rax | v->regs.rdx << 32;
-        if (likely(msr - MSR_X2APIC < 0x100))
-            rc = vlapic_msr_write(v, msr, val);
-        else
-            rc = hvm_msr_access_write(v, msr, val);
-    } else {
-        rc = hvm_msr_access_read(v, msr, &val);
-        if (!rc) {
-            v->regs.rax = (u32)val;
-            v->regs.rdx = val >> 32;
-        }
+    if (unlikely(rc)) {
+        msr_refused(v, true);
+        return msr_moves_events(msr);
     }
-    if (rc) {
-        log_debug("d%uv%u: %s of MSR %#x%s refused at %#lx\n", v->d->id, v->id, write ? "write" : "read", msr,
-                  write ? "" : ", which is not there,", v->regs.rip);
-        inject_gp(v);
-    } else {
-        hvm->skip_insn(v, exit);
-    }
-    return write && msr_is_apic(msr);
+    hvm->skip_insn(v, exit);
+    return msr_moves_events(msr);
 }
 
 /* The emulator has moved RIP; its instruction also ends an interrupt shadow and may owe a single-step trap. */
@@ -87,7 +98,7 @@ static void end_emulated(struct vcpu *v)
     hvm->skip_insn(v, &done);
 }
 
-static bool exit_io(struct vcpu *v, const struct hvm_exit *exit)
+static noinline_fn bool exit_io(struct vcpu *v, const struct hvm_exit *exit)
 {
     static const u64 keep[5] = {0, ~0xffull, ~0xffffull, 0, 0};
     u32 val = (u32)v->regs.rax;
@@ -111,7 +122,7 @@ static bool exit_io(struct vcpu *v, const struct hvm_exit *exit)
     return false;
 }
 
-static bool exit_hlt(struct vcpu *v, const struct hvm_exit *exit)
+static noinline_fn bool exit_hlt(struct vcpu *v, const struct hvm_exit *exit)
 {
     hvm->skip_insn(v, exit);
     if (vlapic_nmi_pending(v))
@@ -153,7 +164,7 @@ static bool fault_in(struct vcpu *v, gpa_t gpa)
     return done;
 }
 
-static bool exit_mmio(struct vcpu *v, struct hvm_exit *exit)
+static noinline_fn bool exit_mmio(struct vcpu *v, struct hvm_exit *exit)
 {
     gpa_t gpa = exit->mmio.gpa;
     struct mmio_range range;
@@ -186,7 +197,7 @@ static bool exit_mmio(struct vcpu *v, struct hvm_exit *exit)
     return true;
 }
 
-static void exit_other(struct vcpu *v, const struct hvm_exit *exit)
+static noinline_fn void exit_other(struct vcpu *v, const struct hvm_exit *exit)
 {
     /* Instructions of virtualisation itself, MONITOR and MWAIT: not offered, so they do not exist. */
     log_debug("d%uv%u: exit code %#lx at %#lx: #UD\n", v->d->id, v->id, exit->code, v->regs.rip);
@@ -206,8 +217,9 @@ bool vcpu_handle_exit(struct vcpu *v, struct hvm_exit *exit)
     case EXIT_HYPERCALL:
         return exit_hypercall(v, exit);
     case EXIT_MSR_READ:
+        return exit_msr_read(v, exit);
     case EXIT_MSR_WRITE:
-        return exit_msr(v, exit);
+        return exit_msr_write(v, exit);
     case EXIT_MMIO:
         return exit_mmio(v, exit);
     case EXIT_IO:

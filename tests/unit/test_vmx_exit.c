@@ -116,6 +116,26 @@ static void each_instruction_has_its_reason_and_the_place_behind_it(void **state
     }
 }
 
+static void a_hypercall_tells_the_mode_and_privilege_of_its_caller(void **state)
+{
+    fake_vmcs_poke(VMCS_GUEST_EFER, EFER_LMA);
+    fake_vmcs_poke(VMCS_SEG(VMCS_GUEST_RIGHTS, SEG_SS), RIGHTS_P | 3 << 5 | 0x13);
+    leave(VMX_VMCALL, 0);
+    assert_true(out.call.long_mode);
+    assert_int_equal(out.call.cpl, 3);
+    /* Compatibility mode: a code segment without L. */
+    fake_vmcs_poke(VMCS_SEG(VMCS_GUEST_RIGHTS, SEG_CS), RIGHTS_P | 0x1b);
+    fake_vmcs_poke(VMCS_SEG(VMCS_GUEST_RIGHTS, SEG_SS), RIGHTS_P | 0x13);
+    leave(VMX_VMCALL, 0);
+    assert_false(out.call.long_mode);
+    assert_int_equal(out.call.cpl, 0);
+    /* L means nothing outside long mode. */
+    fake_vmcs_poke(VMCS_SEG(VMCS_GUEST_RIGHTS, SEG_CS), RIGHTS_L | RIGHTS_P | 0x1b);
+    fake_vmcs_poke(VMCS_GUEST_EFER, 0);
+    leave(VMX_VMCALL, 0);
+    assert_false(out.call.long_mode);
+}
+
 static void outside_64_bit_mode_the_next_instruction_wraps_at_4_gib(void **state)
 {
     fake_vmcs_poke(VMCS_SEG(VMCS_GUEST_RIGHTS, SEG_CS), RIGHTS_P | 0x1b);
@@ -336,6 +356,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         T(each_instruction_has_its_reason_and_the_place_behind_it),
+        T(a_hypercall_tells_the_mode_and_privilege_of_its_caller),
         T(outside_64_bit_mode_the_next_instruction_wraps_at_4_gib),
         T(in_64_bit_mode_it_does_not),
         T(instructions_of_vmx_itself_are_unknown),

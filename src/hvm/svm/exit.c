@@ -15,29 +15,37 @@ static enum insn_mode code_mode(const struct vmcb *c)
 }
 
 /*
- * Where the instruction ends. Processors without nRIP save leave that to us; the length at a given place and for a given exit is
+ * Where the instruction ends. Processors without nRIP save leave that to us; where it ends, for a given place and exit, is
  * remembered, since the same few instructions exit over and over. A guest that changes the prefixes of such an instruction
  * in place misleads only itself.
  */
-static u64 next_rip(struct vcpu *v, u32 code)
+static __attribute__((noinline, cold)) u64 decode_next_rip(struct vcpu *v, u32 code)
 {
     struct hvm_vcpu *h = v->hvm;
     struct vmcb *c = h->vmcb;
     u8 bytes[INSN_MAX];
-    unsigned n;
+    unsigned n = guest_fetch(v, bytes);
+
+    n = insn_length(bytes, n, code_mode(c));
+    if (!n)
+        n = code == VMEXIT_VMMCALL ? 3 : code == VMEXIT_HLT ? 1 : 2; /* fetch raced with the guest: the bare form */
+    h->length_rip = c->rip;
+    h->length_code = code;
+    h->length_attr = c->cs.attr;
+    h->length_next = code_mode(c) == INSN_MODE_64 ? c->rip + n : (u32)(c->rip + n);
+    return h->length_next;
+}
+
+static inline u64 next_rip(struct vcpu *v, u32 code)
+{
+    const struct hvm_vcpu *h = v->hvm;
+    const struct vmcb *c = h->vmcb;
 
     if (svm_features.edx & SVM_FEATURE_NRIP)
         return c->nrip;
-    if (h->length_rip != c->rip || h->length_code != code) {
-        n = guest_fetch(v, bytes);
-        n = insn_length(bytes, n, code_mode(c));
-        if (!n)
-            n = code == VMEXIT_VMMCALL ? 3 : code == VMEXIT_HLT ? 1 : 2; /* fetch raced with the guest: the bare form */
-        h->length_rip = c->rip;
-        h->length_code = code;
-        h->length = n;
-    }
-    return code_mode(c) == INSN_MODE_64 ? c->rip + h->length : (u32)(c->rip + h->length);
+    if (likely(h->length_rip == c->rip && h->length_code == code && h->length_attr == c->cs.attr))
+        return h->length_next;
+    return decode_next_rip(v, code);
 }
 
 static void decode_io(const struct vmcb *c, struct hvm_exit *exit)
@@ -80,6 +88,8 @@ void svm_decode_exit(struct vcpu *v, struct hvm_exit *exit)
         return;
     case VMEXIT_VMMCALL:
         exit->reason = EXIT_HYPERCALL;
+        exit->call.long_mode = code_mode(c) == INSN_MODE_64;
+        exit->call.cpl = c->cpl;
         break;
     case VMEXIT_MSR:
         exit->reason = c->exitinfo1 ? EXIT_MSR_WRITE : EXIT_MSR_READ;

@@ -22,8 +22,8 @@ struct hvm_vcpu {
     bool virq_injected; /* an interrupt went in as V_IRQ (eventinj_intr_bug) and may not be taken yet */
     u32 dirty;          /* clean bits to withdraw at the next entry */
     /* Without nRIP the length of an exiting instruction is decoded once per place. */
-    u64 length_rip;
-    u32 length_code, length;
+    u64 length_rip, length_next;
+    u32 length_code, length_attr;
     /* What neither VMRUN nor VMLOAD switches, while another vCPU has the CPU. */
     u64 dr[4], tsc_aux;
 };

@@ -38,7 +38,10 @@ struct pcpu {
     struct pcpu *self;
     unsigned id; /* dense number */
     u32 apic_id;
-    bool online, idle;
+    bool started;          /* it runs Torii */
+    bool unfit;            /* started, but not to be used */
+    bool online;           /* vCPUs run on it */
+    bool idle;
     struct vcpu *current;  /* whose exit is being handled */
     struct vcpu *loaded;   /* whose register state is in the hardware */
     void *stack;           /* lowest address */
@@ -64,7 +67,7 @@ struct pcpu {
 };
 
 extern struct pcpu *pcpus[MAX_CPUS];
-extern unsigned pcpu_nr; /* CPUs online */
+extern unsigned pcpu_nr; /* CPUs there are */
 
 static inline struct pcpu *this_cpu(void)
 {

@@ -15,6 +15,8 @@ void sched_assign(struct vcpu *v, struct pcpu *c);
  * interrupts and timers. From any CPU; the vCPUs move soon after. Never for the boot CPU.
  */
 void sched_set_online(struct pcpu *c, bool online);
+/* c came after boot: Dom0's vCPUs that would have been its own from the start are, as soon as it is online. */
+void sched_new_home(struct pcpu *c);
 /* The rest of a CPU's life. */
 void noreturn_fn sched_loop(void);
 

@@ -136,7 +136,7 @@ static void boot_on_guarded_stack(void)
         refuse_to_start("no usable hardware virtualisation");
     if (hvm->cpu_enable())
         panic("cannot enable %s\n", hvm->name);
-    boot_cpu.online = true;
+    boot_cpu.started = boot_cpu.online = true;
     smp_start();
     pci_init();
     console_start_input();

@@ -20,6 +20,7 @@
 #include <torii/mm.h>
 #include <torii/percpu.h>
 #include <torii/screen.h>
+#include <torii/smp.h>
 #include <torii/stage2.h>
 #include <torii/uart.h>
 #include <torii/vcpu_hotplug.h>
@@ -60,14 +61,14 @@ static unsigned dom0_vcpus(unsigned *online)
 
 static int build_memmap(unsigned nr_vcpus, struct refusal *why)
 {
-    struct paddr_range torii = {torii_region.start, torii_region.size};
+    struct paddr_range torii[] = {{torii_region.start, torii_region.size}, {smp_trampoline(), PAGE_SIZE}};
     u64 host = e820_bytes(&boot_info.e820, E820_RAM) - torii_region.size, bytes = host;
     unsigned pages = (unsigned)(ALIGN_UP(acpi_build_size(nr_vcpus), PAGE_SIZE) >> PAGE_SHIFT);
     char value[64];
 
     if (cmdline_get(boot_info.cmdline, "dom0_mem", value, sizeof(value)) && !parse_dom0_mem(value, host, &bytes))
         log_warn("dom0_mem=%s: not understood, Dom0 gets all memory\n", value);
-    return dom0_memmap_build(&boot_info.e820, &torii, 1, bytes, pages, &memmap, why);
+    return dom0_memmap_build(&boot_info.e820, torii, smp_trampoline() ? 2 : 1, bytes, pages, &memmap, why);
 }
 
 /* The machine's RAM in [start, end) is free from now on. */
@@ -95,6 +96,14 @@ static void release_rest(void)
         release_ram(e->addr, min(e->addr + e->size, home));
         release_ram(max(e->addr, home_end), e->addr + e->size);
     }
+}
+
+/* What Dom0 wrote there a processor would run with no guest around it. */
+static int keep_trampoline(struct domain *d)
+{
+    gpa_t page = smp_trampoline();
+
+    return page ? mmio_register(d, page, page + PAGE_SIZE - 1, mmio_deny, NULL) : 0;
 }
 
 static int map_range(struct domain *d, u64 start, u64 end, enum s2_type type)
@@ -211,7 +220,9 @@ int dom0_build(struct refusal *why)
         rc = vcpu_hotplug_init(d, built.hotplug);
     if (rc)
         return refuse(why, rc, "Dom0: its ACPI tables cannot be built (error %d)", rc);
-    rc = map_memory(d);
+    rc = keep_trampoline(d);
+    if (!rc)
+        rc = map_memory(d);
     if (!rc)
         rc = hvm->domain_init(d);
     if (!rc)

@@ -7,6 +7,7 @@
 #include <torii/machine.h>
 #include <torii/mm.h>
 #include <torii/percpu.h>
+#include <torii/smp.h>
 #include <torii/time.h>
 #include <torii/vlapic.h>
 #include <torii/vpower.h>
@@ -53,7 +54,7 @@ bool machine_page_is_protected(mfn_t mfn)
 
     if (pa >= torii_region.start && pa < torii_region.start + torii_region.size)
         return true;
-    if (pa == VLAPIC_BASE)
+    if (pa == VLAPIC_BASE || (pa && pa == smp_trampoline()))
         return true;
     for (unsigned i = 0; i < ioapic_count(); i++)
         if (pa == (ioapic_get(i)->base & PAGE_MASK))

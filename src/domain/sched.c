@@ -165,16 +165,28 @@ static void rebalance(struct pcpu *c)
     }
 }
 
+static void look_again(struct pcpu *c)
+{
+    atomic_store(&c->rebalance, true);
+    atomic_store(&c->resched, true);
+    if (c != this_cpu())
+        cpu_kick(c->id);
+}
+
+/* Who comes back is on the boot CPU, who gets a new home is anywhere. */
 void sched_set_online(struct pcpu *c, bool online)
 {
-    struct pcpu *other = online ? pcpus[0] : c;
-
     atomic_store(&c->online, online);
-    log_info("CPU %u is %s use\n", c->id, online ? "back in" : "out of");
-    atomic_store(&other->rebalance, true);
-    atomic_store(&other->resched, true);
-    if (other != this_cpu())
-        cpu_kick(other->id);
+    log_info("CPU %u is %s use\n", c->id, online ? "in" : "out of");
+    for (unsigned i = 0; i < pcpu_nr; i++)
+        if ((pcpus[i] == c) != online && pcpus[i]->started)
+            look_again(pcpus[i]);
+}
+
+void sched_new_home(struct pcpu *c)
+{
+    for (unsigned i = c->id; dom0 && i < dom0->nr_vcpus; i += pcpu_nr)
+        dom0->vcpu[i]->home = c;
 }
 
 /* The next vCPU after the one that ran last, in a circle. */

@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Bringing up the other processors: INIT, SIPI (SDM vol. 3 §9.4.4), a trampoline page below 1 MiB that is given back. */
+/*
+ * Bringing up the other processors, at boot and when they are added to the running machine: INIT, SIPI (SDM vol. 3
+ * §9.4.4), a trampoline page below 1 MiB that stays Torii's.
+ */
 #include <torii/acpi.h>
 #include <torii/alloc.h>
 #include <torii/atomic.h>
 #include <torii/boot_info.h>
 #include <torii/cpu.h>
 #include <torii/e820.h>
+#include <torii/errno.h>
 #include <torii/hvm.h>
 #include <torii/ioapic.h>
 #include <torii/lapic.h>
@@ -29,6 +33,8 @@ static bool scheduler_may_start;
 static unsigned warp_cpu;
 #define WARP_HERE BIT(31)
 #define WARP_DONE 0
+static paddr_t trampoline; /* 0: there is no place for one */
+static u32 changing;       /* one processor is added or started at a time */
 
 void cpu_features_init(void)
 {
@@ -59,7 +65,7 @@ static void noreturn_fn ap_main(struct pcpu *c)
         for (;;)
             asm volatile("cli; hlt");
     }
-    atomic_store(&c->online, true);
+    atomic_store(&c->started, true);
     while (atomic_load(&warp_cpu) != c->id)
         cpu_relax();
     atomic_store(&warp_cpu, c->id | WARP_HERE);
@@ -71,8 +77,8 @@ static void noreturn_fn ap_main(struct pcpu *c)
     sched_loop();
 }
 
-/* A page of RAM for the trampoline, above the interrupt vector table and BIOS data. */
-static paddr_t trampoline_page(void)
+/* A page of RAM above the interrupt vector table and BIOS data; low, since many programs look for tables higher up. */
+static paddr_t find_page(void)
 {
     for (paddr_t pa = 0x8000; pa < 0x9f000; pa += PAGE_SIZE)
         if (e820_covers(&boot_info.e820, pa, pa + PAGE_SIZE, E820_RAM))
@@ -80,24 +86,30 @@ static paddr_t trampoline_page(void)
     return 0;
 }
 
+paddr_t smp_trampoline(void)
+{
+    return trampoline;
+}
+
 static void set_word(void *page, const char *symbol, u64 val)
 {
     memcpy((char *)page + (symbol - trampoline_start), &val, sizeof(val));
 }
 
-static bool wait_online(const struct pcpu *c, unsigned ms)
+static bool wait_started(const struct pcpu *c, unsigned ms)
 {
     u64 end = now_ns() + ms * 1000000ull;
 
     while (now_ns() < end)
-        if (atomic_load(&c->online))
+        if (atomic_load(&c->started))
             return true;
     return false;
 }
 
-static bool start_cpu(struct pcpu *c, paddr_t page)
+/* A processor that does not come is sent back to wait for another SIPI: it must not wake up on the next one's stack. */
+static bool start_cpu(struct pcpu *c)
 {
-    void *p = paddr_to_virt(page);
+    void *p = paddr_to_virt(trampoline);
 
     memcpy(p, trampoline_start, (size_t)(trampoline_end - trampoline_start));
     set_word(p, trampoline_cr3, mm_trampoline_cr3());
@@ -107,14 +119,25 @@ static bool start_cpu(struct pcpu *c, paddr_t page)
     lapic_send(c->apic_id, ICR_INIT | ICR_ASSERT);
     machine_delay_ms(10);
     for (unsigned i = 0; i < 2; i++) {
-        lapic_send(c->apic_id, ICR_STARTUP | ICR_ASSERT | (u32)(page >> PAGE_SHIFT));
-        if (wait_online(c, i ? START_TRIES_MS : 10))
+        lapic_send(c->apic_id, ICR_STARTUP | ICR_ASSERT | (u32)(trampoline >> PAGE_SHIFT));
+        if (wait_started(c, i ? START_TRIES_MS : 10))
             return true;
     }
+    lapic_send(c->apic_id, ICR_INIT | ICR_ASSERT);
     return false;
 }
 
-static void start_one(u32 apic_id, paddr_t page)
+static void compare_tscs(const struct pcpu *c)
+{
+    atomic_store(&warp_cpu, c->id);
+    while (!(atomic_load(&warp_cpu) & WARP_HERE) && atomic_load(&warp_cpu) != WARP_DONE)
+        cpu_relax();
+    tsc_warp_check(WARP_ROUNDS);
+    while (atomic_load(&warp_cpu) != WARP_DONE)
+        cpu_relax();
+}
+
+static void start_one(u32 apic_id)
 {
     struct pcpu *c;
 
@@ -125,36 +148,33 @@ static void start_one(u32 apic_id, paddr_t page)
     c = pcpu_create(pcpu_nr, apic_id);
     if (!c || irq_cpu_init(pcpu_nr))
         panic("no memory for processor %u\n", pcpu_nr);
-    if (!start_cpu(c, page)) {
+    if (!start_cpu(c)) {
         log_warn("processor with APIC id %u does not start\n", apic_id);
         pcpus[c->id] = NULL;
         return;
     }
     pcpu_nr++;
-    atomic_store(&warp_cpu, c->id);
-    while (!(atomic_load(&warp_cpu) & WARP_HERE) && atomic_load(&warp_cpu) != WARP_DONE)
-        cpu_relax();
-    tsc_warp_check(WARP_ROUNDS);
-    while (atomic_load(&warp_cpu) != WARP_DONE)
-        cpu_relax();
+    compare_tscs(c);
+    atomic_store(&c->online, true);
 }
 
 void smp_start(void)
 {
-    char saved[PAGE_SIZE / 4];
+    u8 saved[PAGE_SIZE / 4];
     size_t bytes = (size_t)(trampoline_end - trampoline_start);
-    paddr_t page = trampoline_page();
 
     assert(bytes <= sizeof(saved));
-    if (!page) {
+    trampoline = find_page();
+    if (!trampoline) {
         log_warn("no RAM below 640 KiB for starting the other processors\n");
         return;
     }
-    memcpy(saved, paddr_to_virt(page), bytes);
+    /* The loader may have left something there that is still to be read. */
+    memcpy(saved, paddr_to_virt(trampoline), bytes);
     for (unsigned i = 0; i < acpi_info.nr_cpus; i++)
         if (acpi_info.cpu[i].enabled && acpi_info.cpu[i].apic_id != this_cpu()->apic_id)
-            start_one(acpi_info.cpu[i].apic_id, page);
-    memcpy(paddr_to_virt(page), saved, bytes);
+            start_one(acpi_info.cpu[i].apic_id);
+    memcpy(paddr_to_virt(trampoline), saved, bytes);
     log_info("%u processor%s, TSCs %s\n", pcpu_nr, pcpu_nr > 1 ? "s" : "",
              tsc_scale.stable ? "synchronised" : "not synchronised");
 }
@@ -165,4 +185,62 @@ void smp_release(void)
     for (unsigned i = 0; i < pcpu_nr; i++)
         if (atomic_load(&pcpus[i]->online))
             cpu_kick(i);
+}
+
+static int add(u32 apic_id)
+{
+    unsigned n = pcpu_nr;
+
+    for (unsigned i = 0; i < n; i++)
+        if (pcpus[i] && pcpus[i]->apic_id == apic_id)
+            return -XEN_EEXIST;
+    if (n == MAX_CPUS)
+        return -XEN_ENOSPC;
+    if (!pcpu_create(n, apic_id) || irq_cpu_init(n))
+        return -XEN_ENOMEM;
+    atomic_store(&pcpu_nr, n + 1);
+    return (int)n;
+}
+
+int smp_add(u32 apic_id)
+{
+    int rc;
+
+    if (atomic_xchg(&changing, 1))
+        return -XEN_EBUSY;
+    rc = add(apic_id);
+    atomic_store(&changing, 0);
+    return rc;
+}
+
+/* Guests were told that all TSCs agree: one that does not must not run any of them. */
+static int start_late(struct pcpu *c)
+{
+    bool stable = tsc_scale.stable;
+
+    if (c->started)
+        return c->unfit ? -XEN_EIO : 0;
+    if (!trampoline || !start_cpu(c)) {
+        log_warn("CPU %u, APIC id %u, does not start\n", c->id, c->apic_id);
+        return -XEN_EIO;
+    }
+    compare_tscs(c);
+    cpu_kick(c->id);
+    if (!stable || tsc_scale.stable)
+        return 0;
+    tsc_scale.stable = true;
+    c->unfit = true;
+    log_warn("CPU %u is not used: its TSC is not that of the others\n", c->id);
+    return -XEN_EIO;
+}
+
+int smp_start_cpu(unsigned cpu)
+{
+    int rc;
+
+    if (atomic_xchg(&changing, 1))
+        return -XEN_EBUSY;
+    rc = start_late(pcpus[cpu]);
+    atomic_store(&changing, 0);
+    return rc;
 }

@@ -321,7 +321,7 @@ static int setup(void **state)
     dom0 = &dom;
     for (unsigned i = 0; i < CPUS; i++) {
         cpus[i].id = i;
-        cpus[i].online = true;
+        cpus[i].started = cpus[i].online = true;
         pcpus[i] = &cpus[i];
         spin_lock_init(&cpus[i].run_lock, LOCK_SCHED);
     }
@@ -621,6 +621,30 @@ static void vcpus_of_a_cpu_out_of_use_run_on_the_boot_cpu_and_come_back(void **s
     assert_events("load3 in3 run3 idle");
 }
 
+static void a_cpu_that_came_later_gets_the_vcpus_that_are_its_own(void **state)
+{
+    /* Boot with one CPU: all four vCPUs, in the order of their numbers, are on it. */
+    for (unsigned i = 0; i < VCPUS; i++) {
+        vcpus[i].home = &cpus[0];
+        vcpus[i].run_next = i + 1 < VCPUS ? &vcpus[i + 1] : NULL;
+        vcpus[i].cpu = &cpus[0];
+    }
+    cpus[0].run_head = &vcpus[0];
+    cpus[0].run_tail = &vcpus[3];
+    cpus[1].run_head = cpus[1].run_tail = NULL;
+    cpus[1].online = false;
+    vcpus[1].state = vcpus[3].state = VCPU_RUNNABLE;
+    sched_new_home(&cpus[1]);
+    assert_events("");
+    sched_set_online(&cpus[1], true);
+    loop(0, 0);
+    assert_events("kick1 kick1 idle"); /* both new ones' owner is told */
+    assert_int_equal(vcpu_cpu(&vcpus[0]), 0);
+    assert_int_equal(vcpu_cpu(&vcpus[2]), 0);
+    loop(1, 0);
+    assert_events("load1 in1 run1 out1 save1 load3 in3 run3 idle");
+}
+
 static void an_nmi_that_met_torii_is_dom0s(void **state)
 {
     nmi_received();
@@ -816,6 +840,7 @@ int main(void)
         T(a_paused_vcpu_runs_when_all_have_unpaused_it),
         T(a_vcpu_that_pauses_itself_stops_at_the_end_of_its_exit),
         T(vcpus_of_a_cpu_out_of_use_run_on_the_boot_cpu_and_come_back),
+        T(a_cpu_that_came_later_gets_the_vcpus_that_are_its_own),
         T(an_nmi_that_met_torii_is_dom0s),
         T(a_pending_interrupt_is_accepted_and_injected),
         T(an_interrupt_that_cannot_be_taken_asks_for_a_window),

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # Torii. `make help` lists the targets.
 
+# UBSAN=1: undefined behaviour ends in a panic that says where. In a folder of its own, like other variants.
+UBSAN ?= 0
 BUILD ?= build
 CC ?= gcc
 HOSTCC ?= gcc
@@ -18,7 +20,11 @@ DEFS := -D__XEN_TOOLS__
 CFLAGS_COMMON := -std=gnu17 -O2 -g $(WARN) $(INCLUDES) $(DEFS)
 CFLAGS := $(CFLAGS_COMMON) -ffreestanding -fno-pic -fno-pie -mcmodel=kernel -mno-red-zone -mgeneral-regs-only \
   -fno-asynchronous-unwind-tables -fno-omit-frame-pointer -fno-strict-aliasing -fcf-protection=none \
-  -fstack-protector-strong -mstack-protector-guard=global -ffunction-sections -fdata-sections -DTORII_DEBUG=$(DEBUG)
+  -fstack-protector-strong -mstack-protector-guard=global -ffunction-sections -fdata-sections -DTORII_DEBUG=$(DEBUG) \
+  -DTORII_UBSAN=$(UBSAN)
+ifeq ($(UBSAN),1)
+CFLAGS += -fsanitize=undefined
+endif
 
 SRCS := $(sort $(wildcard src/*/*.c src/*/*/*.c))
 ASMS := $(sort $(wildcard src/*/*.S src/*/*/*.S))

@@ -36,8 +36,8 @@ $(BUILD)/guests/module: tests/guests/module.txt
 .PHONY: guests
 guests: $(GUESTS:%=$(BUILD)/guests/%) $(BUILD)/guests/module
 
-# make conformance HV=torii|xen|none GUESTS="entry msr"
+# make conformance HV=torii|xen|none GUESTS="entry msr" IMAGE=another/build/torii
 .PHONY: conformance
 conformance: deps-run deps-check guests
 	@$(MAKE) --no-print-directory $(if $(filter torii,$(or $(HV),torii)),all)
-	@$(PYTHON) tests/guests/conformance.py --hv $(or $(HV),torii) $(if $(filter command line,$(origin GUESTS)),$(GUESTS))
+	@$(PYTHON) tests/guests/conformance.py --hv $(or $(HV),torii) $(if $(IMAGE),--image $(abspath $(IMAGE))) $(if $(filter command line,$(origin GUESTS)),$(GUESTS))

@@ -131,6 +131,7 @@ def unexplained(run, outcome, hv):
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--hv", default="torii", choices=["torii", "xen", "none"])
+    parser.add_argument("--image", default="", help="another build of Torii")
     parser.add_argument("guests", nargs="*")
     args = parser.parse_args()
     KEPT.mkdir(parents=True, exist_ok=True)
@@ -140,7 +141,7 @@ def main():
     for run in runs(args.hv):
         if args.guests and run.guest not in args.guests and run.name not in args.guests:
             continue
-        outcome = execute(run, args.hv)
+        outcome = execute(run, args.hv, image=args.image)
         wrong = unexplained(run, outcome, args.hv)
         count = list(outcome.results.values()).count
         print(f"{run.name:24} {count('ok'):4} ok {count('not ok'):3} not ok {count('skip'):3} skipped", flush=True)

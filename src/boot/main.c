@@ -25,7 +25,10 @@
 
 #include "multiboot.h"
 
+#define CPUID_1_ECX_RDRAND BIT(30)
+
 struct boot_info boot_info;
+extern uintptr_t __stack_chk_guard;
 
 static struct pcpu boot_cpu = {.self = &boot_cpu};
 
@@ -88,6 +91,20 @@ static void log_boot(void)
     }
 }
 
+/*
+ * The value that functions with arrays keep before their return address: another one at each boot. Inline into a function
+ * that never returns, as every frame below it: they hold the old value.
+ */
+static inline __attribute__((always_inline)) void stack_guard_init(void)
+{
+    u64 random = rdtsc() * 0x9e3779b97f4a7c15ull;
+    u64 more = 0;
+
+    if (cpuid(1, 0).ecx & CPUID_1_ECX_RDRAND)
+        asm volatile("rdrand %0" : "+r"(more));
+    __stack_chk_guard = (random ^ more) & ~0xffull;
+}
+
 static void noreturn_fn boot_on_guarded_stack(void);
 void noreturn_fn stack_switch(void *top, void (*next)(void));
 
@@ -113,6 +130,7 @@ static void boot_on_guarded_stack(void)
 {
     struct refusal why = {0};
 
+    stack_guard_init();
     pcpu_load(&boot_cpu);
     pcpu_nr = 1;
     cpu_features_init();

@@ -13,6 +13,7 @@
 #include <torii/traps.h>
 
 bool panic_in_progress;
+/* Until stack_guard_init. A zero byte in it stops overruns by strings, which end with one. */
 uintptr_t __stack_chk_guard = 0x00000aff0d0a00ffull;
 void noreturn_fn __stack_chk_fail(void);
 

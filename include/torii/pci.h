@@ -35,6 +35,7 @@
 #define PCI_HEADER_LAYOUT        0x7f
 #define PCI_HEADER_MULTI         0x80
 #define PCI_BAR0                 0x10
+#define PCI_BUS_NUMBERS          0x18 /* header type 1: primary, secondary, subordinate, latency timer */
 #define PCI_ROM                  0x30 /* header type 0 */
 #define PCI_ROM_BRIDGE           0x38 /* header type 1 */
 #define PCI_ROM_ENABLE           BIT(0)

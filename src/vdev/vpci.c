@@ -55,6 +55,16 @@ int vpci_add_register(struct vpci_dev *dev, unsigned offset, unsigned bytes, vpc
     return 0;
 }
 
+bool vpci_claimed(struct vpci_dev *dev, unsigned offset, unsigned bytes)
+{
+    const struct vpci_register *r;
+
+    for (r = dev->registers; r; r = r->next)
+        if (r->offset < offset + bytes && r->offset + r->bytes > (int)offset)
+            return true;
+    return false;
+}
+
 static void registers_free(struct vpci_dev *dev)
 {
     struct vpci_register *r;
@@ -164,6 +174,21 @@ static void composed_write(struct vpci_dev *dev, unsigned reg, unsigned bytes, u
     }
 }
 
+static u32 hidden_next(struct vpci_dev *dev, unsigned reg, void *ctx)
+{
+    return composed_read(dev, (uintptr_t)ctx + 1, 1);
+}
+
+int vpci_hide_capability(struct vpci_dev *dev, u8 pos, u8 link)
+{
+    int err = vpci_add_register(dev, link, 1, hidden_next, NULL, (void *)(uintptr_t)pos);
+
+    /* What is already claimed is under that handler's control: good enough. */
+    if (!err || err == -XEN_EEXIST)
+        err = vpci_add_register(dev, pos + 2, 2, NULL, NULL, NULL);
+    return err == -XEN_EEXIST ? 0 : err;
+}
+
 /* --- devices --- */
 
 static unsigned hash(u32 sbdf)
@@ -206,14 +231,36 @@ static bool update_virtual_functions(struct vpci_dev *pf)
     return flush;
 }
 
+/* The bridge leads to other buses than before: what was known there is found anew at the next look. */
+static bool forget_renumbered(struct vpci_dev *bridge, const struct vpci_buses *was, const struct vpci_buses *is)
+{
+    struct vpci_dev *dev;
+    bool flush = false;
+
+    for (dev = atomic_load(&bridge->vpci->all); dev; dev = dev->all_next) {
+        if (PCI_SEG(dev->sbdf) != PCI_SEG(bridge->sbdf) || !vpci_buses_differ(was, is, PCI_BUS(dev->sbdf)))
+            continue;
+        spin_lock(&dev->lock);
+        if (dev->present && !dev->read_only)
+            vpci_teardown(dev);
+        flush |= dev->flush;
+        dev->flush = false;
+        spin_unlock(&dev->lock);
+    }
+    return flush;
+}
+
 void vpci_unlock(struct vpci_dev *dev)
 {
-    bool flush = dev->flush, vfs = dev->vfs_dirty;
+    bool flush = dev->flush, vfs = dev->vfs_dirty, renumbered = dev->renumbered;
+    struct vpci_buses was = dev->buses_before, is = dev->buses;
 
-    dev->flush = dev->vfs_dirty = false;
+    dev->flush = dev->vfs_dirty = dev->renumbered = false;
     spin_unlock(&dev->lock);
     if (vfs)
         flush |= update_virtual_functions(dev);
+    if (renumbered)
+        flush |= forget_renumbered(dev, &was, &is);
     if (flush)
         s2_flush(dev->vpci->d);
 }
@@ -228,14 +275,34 @@ void vpci_teardown(struct vpci_dev *dev)
     dev->present = false;
 }
 
+/* The list may loop: a capability met again is no second one. */
+static int setup_listed(struct vpci_dev *dev)
+{
+    unsigned budget = PCI_CAPS_MAX;
+    u64 met = 0; /* capabilities are aligned to 4 bytes: one bit each */
+    u8 pos = 0, link;
+    int err = 0;
+
+    while (!err && (pos = pci_next_cap(dev->sbdf, pos, &link, &budget)) && !(met & BIT(pos / 4))) {
+        met |= BIT(pos / 4);
+        switch (pci_read(dev->sbdf, pos, 1)) {
+        case PCI_CAP_MSI:
+            err = vpci_msi_setup(dev, pos, link);
+            break;
+        case PCI_CAP_MSIX:
+            err = vpci_msix_setup(dev, pos, link);
+            break;
+        }
+    }
+    return err;
+}
+
 static int setup_capabilities(struct vpci_dev *dev)
 {
     int err = vpci_header_setup(dev);
 
     if (!err)
-        err = vpci_msi_setup(dev);
-    if (!err)
-        err = vpci_msix_setup(dev);
+        err = setup_listed(dev);
     if (!err)
         err = vpci_sriov_setup(dev);
     if (!err)
@@ -341,14 +408,25 @@ static struct vpci_dev *device_for_access(struct vpci *vpci, u32 sbdf)
     return vpci_find(vpci, sbdf);
 }
 
-/* Another card sits in the slot than the one the handlers were made for. */
-static void device_exchanged(struct vpci_dev *dev, u32 id)
+/*
+ * The guest reads the id: that is how it looks for cards. Another one may sit in the slot than the handlers were made
+ * for, or none; one that the guest had taken out is in use again.
+ */
+static void id_was_read(struct vpci_dev *dev, unsigned bytes, u32 id)
 {
+    bool same = id == (dev->id & ones(bytes)), empty = !same && id == ones(bytes);
+    bool exchanged = !same && !empty && bytes == 4 && (id & 0xffff) > 1;
+
+    if (!exchanged && !empty && !(same && READ_ONCE(dev->removed)))
+        return;
     vpci_lock(dev);
-    if (dev->present && dev->id != id) {
+    if (dev->present && exchanged) {
         log_info("vPCI: " PCI_FMT " changed from %08x to %08x\n", PCI_ARGS(dev->sbdf), dev->id, id);
         vpci_teardown(dev);
         vpci_setup(dev);
+    } else if (dev->present && !dev->read_only) {
+        dev->removed = empty && dev->removed;
+        vpci_header_update(dev, vpci_header_decodes(dev));
     }
     vpci_unlock(dev);
 }
@@ -366,8 +444,8 @@ u32 vpci_config_read(struct domain *d, u32 sbdf, unsigned reg, unsigned bytes)
     vpci_lock(dev);
     val = composed_read(dev, reg, bytes);
     vpci_unlock(dev);
-    if (reg == PCI_ID && bytes == 4 && val != dev->id && val != ~0u && (val & 0xffff) > 1)
-        device_exchanged(dev, val);
+    if (reg == PCI_ID && bytes >= 2)
+        id_was_read(dev, bytes, val);
     return val;
 }
 
@@ -554,7 +632,13 @@ int vpci_op_mmcfg_reserved(struct domain *d, u64 address, u16 segment, u8 start_
 
 int vpci_op_device_add(struct domain *d, u16 seg, u8 bus, u8 devfn)
 {
-    return device_add(d->vpci, PCI_SBDF(seg, bus, devfn));
+    struct vpci_dev *dev;
+    int err = device_add(d->vpci, PCI_SBDF(seg, bus, devfn));
+
+    dev = vpci_find(d->vpci, PCI_SBDF(seg, bus, devfn));
+    if (!err && dev)
+        id_was_read(dev, 4, dev->id);
+    return err;
 }
 
 int vpci_op_device_remove(struct domain *d, u16 seg, u8 bus, u8 devfn)
@@ -564,8 +648,12 @@ int vpci_op_device_remove(struct domain *d, u16 seg, u8 bus, u8 devfn)
     if (!dev || !dev->present)
         return -XEN_ENODEV;
     vpci_lock(dev);
-    if (!dev->read_only)
+    if (!dev->read_only) {
         vpci_teardown(dev);
+        /* It still answers, and drivers of slots write to it before they cut its power: nothing is to be mapped for
+         * that. */
+        dev->removed = true;
+    }
     vpci_unlock(dev);
     return 0;
 }

@@ -64,7 +64,7 @@ static u64 wanted(struct vpci_dev *dev, unsigned n, bool memory, u64 *address)
         memory = memory && pci_read(dev->sbdf, bar->reg, 4) & PCI_ROM_ENABLE;
         break;
     case BAR_VF:
-        memory = dev->sriov && dev->sriov->enabled && dev->sriov->memory;
+        memory = dev->sriov && dev->sriov->enabled && dev->sriov->memory && !dev->removed;
         break;
     case BAR_MEM:
         break;
@@ -83,6 +83,9 @@ void vpci_header_update(struct vpci_dev *dev, bool memory)
     u64 address[VPCI_BARS], size[VPCI_BARS];
     unsigned n;
 
+    /* Of a card that was pulled, registers read all ones. */
+    if (dev->removed || (!dev->pf && pci_read(dev->sbdf, PCI_ID, 4) == ~0u))
+        memory = false;
     for (n = 0; n < VPCI_BARS; n++) {
         size[n] = wanted(dev, n, memory, &address[n]);
         if (dev->bar[n].mapped != address[n] || dev->bar[n].mapped_size != size[n])
@@ -121,6 +124,35 @@ static void command_write(struct vpci_dev *dev, unsigned reg, u32 val, void *ctx
         sizing_to_hardware(dev);
         vpci_header_update(dev, false);
     }
+}
+
+/* --- bus numbers of a bridge --- */
+
+static bool leads_to(const struct vpci_buses *b, u8 bus)
+{
+    return b->secondary && bus >= b->secondary && bus <= b->subordinate;
+}
+
+/* Deeper buses have their numbers from the bridges that lead to them. */
+bool vpci_buses_differ(const struct vpci_buses *was, const struct vpci_buses *is, u8 bus)
+{
+    if (leads_to(was, bus) != leads_to(is, bus))
+        return true;
+    return was->secondary != is->secondary && (bus == was->secondary || bus == is->secondary) && leads_to(is, bus);
+}
+
+static struct vpci_buses buses_of(u32 val)
+{
+    return (struct vpci_buses){.secondary = val >> 8, .subordinate = val >> 16};
+}
+
+static void bus_numbers_write(struct vpci_dev *dev, unsigned reg, u32 val, void *ctx)
+{
+    dev->buses_before = buses_of(pci_read(dev->sbdf, reg, 4));
+    pci_write(dev->sbdf, reg, 4, val);
+    dev->buses = buses_of(pci_read(dev->sbdf, reg, 4));
+    dev->renumbered =
+        dev->buses.secondary != dev->buses_before.secondary || dev->buses.subordinate != dev->buses_before.subordinate;
 }
 
 /* --- BARs --- */
@@ -274,6 +306,8 @@ int vpci_header_setup(struct vpci_dev *dev)
         break;
     case 1:
         err = bars_setup(dev, 2, PCI_ROM_BRIDGE);
+        if (!err)
+            err = vpci_add_register(dev, PCI_BUS_NUMBERS, 4, NULL, bus_numbers_write, NULL);
         break;
     default:
         err = 0;

@@ -30,6 +30,11 @@ struct vpci_register {
  * -XEN_ENOMEM. */
 int vpci_add_register(struct vpci_dev *dev, unsigned offset, unsigned bytes, vpci_read_fn *read, vpci_write_fn *write,
                       void *ctx);
+/* Somebody claimed one of these bytes. */
+bool vpci_claimed(struct vpci_dev *dev, unsigned offset, unsigned bytes);
+/* The capability list, whose register `link` leads to pos, leads past it, and its control word (pos + 2) is read-only.
+ */
+int vpci_hide_capability(struct vpci_dev *dev, u8 pos, u8 link);
 
 /* --- base address registers and where they are mapped --- */
 
@@ -137,14 +142,22 @@ struct vpci_sriov {
 
 /* --- a device and a domain's configuration space --- */
 
+/* The buses behind a bridge (PCI-to-PCI bridge 1.2 §3.2.5.3); none while secondary is 0 or above subordinate. */
+struct vpci_buses {
+    u8 secondary, subordinate;
+};
+
 struct vpci_dev {
     struct vpci *vpci;
     u32 sbdf;
     u32 id;          /* device and vendor id it was set up for */
     spinlock_t lock; /* LOCK_VPCI */
     bool present, read_only;
-    bool flush;                            /* the domain's TLBs hold stale entries: flush after unlocking */
-    bool vfs_dirty;                        /* VF BARs changed: bring the virtual functions up to date after unlocking */
+    bool flush;      /* the domain's TLBs hold stale entries: flush after unlocking */
+    bool vfs_dirty;  /* VF BARs changed: bring the virtual functions up to date after unlocking */
+    bool removed;    /* the guest took it out: nothing is mapped until it looks for it again */
+    bool renumbered; /* a bridge's buses changed from buses_before: see to them after unlocking */
+    struct vpci_buses buses, buses_before;
     struct vpci_dev *hash_next, *all_next; /* insert only */
     struct vpci_register *registers;
     struct vpci_bar bar[VPCI_BARS];
@@ -177,11 +190,13 @@ void vpci_teardown(struct vpci_dev *dev);
 void vpci_lock(struct vpci_dev *dev);
 void vpci_unlock(struct vpci_dev *dev);
 
-/* vpci_header.c. All with the device locked. */
+/* vpci_header.c. All with the device locked but vpci_buses_differ. */
 int vpci_header_setup(struct vpci_dev *dev);
 /* Make the domain's map agree with the hardware's BARs; `memory`: decode is on. */
 void vpci_header_update(struct vpci_dev *dev, bool memory);
 void vpci_header_teardown(struct vpci_dev *dev);
+/* What answers on the bus may be another device when a bridge goes from `was` to `is`. */
+bool vpci_buses_differ(const struct vpci_buses *was, const struct vpci_buses *is, u8 bus);
 /* Memory decode is on (a virtual function follows its physical one). */
 bool vpci_header_decodes(struct vpci_dev *dev);
 /* A BAR's machine address as the hardware has it now, and its size; 0 if it is no memory BAR. */
@@ -197,12 +212,15 @@ void vpci_map_bar(struct vpci_dev *dev, unsigned n, u64 address, u64 size);
 struct vpci_page *vpci_map_trap(struct vpci_dev *dev, gfn_t gfn);
 void vpci_map_untrap(struct vpci_dev *dev, struct vpci_page *page);
 
-/* vpci_msi.c, vpci_msix.c, vpci_sriov.c, vpci_rebar.c. setup: 0 also if the capability is missing. Device locked. */
-int vpci_msi_setup(struct vpci_dev *dev);
+/*
+ * vpci_msi.c, vpci_msix.c, vpci_sriov.c, vpci_rebar.c. Device locked. setup: 0 also if the capability is missing, or
+ * was hidden for being malformed; pos is where a listed one is, link the register that leads there.
+ */
+int vpci_msi_setup(struct vpci_dev *dev, u8 pos, u8 link);
 void vpci_msi_teardown(struct vpci_dev *dev);
 void vpci_msi_restore(struct vpci_dev *dev);
 void vpci_msi_dump(const struct vpci_dev *dev);
-int vpci_msix_setup(struct vpci_dev *dev);
+int vpci_msix_setup(struct vpci_dev *dev, u8 pos, u8 link);
 void vpci_msix_teardown(struct vpci_dev *dev);
 void vpci_msix_restore(struct vpci_dev *dev);
 void vpci_msix_dump(const struct vpci_dev *dev);

@@ -194,6 +194,8 @@ static void control_write(struct vpci_dev *dev, unsigned reg, u32 val, void *ctx
     unsigned count = vectors_wanted(msi, val);
     u16 old = pci_read(dev->sbdf, reg, 2);
 
+    /* The device must not vary more bits of Torii's message than it has vectors for. */
+    val = (val & ~MSI_CONTROL_COUNT) | (u32)__builtin_ctz(count) << 4;
     if (!(val & MSI_CONTROL_ENABLE)) {
         pci_write(dev->sbdf, reg, 2, val);
         msi_disable(dev);
@@ -275,20 +277,35 @@ static int registers_add(struct vpci_dev *dev)
     return err;
 }
 
-int vpci_msi_setup(struct vpci_dev *dev)
+/* What is wrong with the capability, or NULL. */
+static const char *malformed(struct vpci_dev *dev, u8 pos, u16 control)
+{
+    unsigned bytes = (control & MSI_CONTROL_MASK ? MSI_MASK + 8 : MSI_DATA + 2) - (control & MSI_CONTROL_64 ? 0 : 4);
+
+    if (dev->msi)
+        return "is the second";
+    if (pos + bytes > PCI_CONFIG_SIZE || vpci_claimed(dev, pos + MSI_CONTROL, bytes - MSI_CONTROL))
+        return "overlaps another";
+    return NULL;
+}
+
+int vpci_msi_setup(struct vpci_dev *dev, u8 pos, u8 link)
 {
     struct vpci_msi *msi = dev->msi_memory;
-    u8 pos = pci_find_cap(dev->sbdf, PCI_CAP_MSI);
+    const char *wrong;
     u16 control;
     unsigned i;
 
-    if (!pos)
-        return 0;
+    control = pci_read(dev->sbdf, pos + MSI_CONTROL, 2);
+    wrong = malformed(dev, pos, control);
+    if (wrong) {
+        log_warn("vPCI: " PCI_FMT " MSI capability %s: hidden\n", PCI_ARGS(dev->sbdf), wrong);
+        return vpci_hide_capability(dev, pos, link);
+    }
     if (!msi)
         msi = dev->msi_memory = xzalloc(sizeof(*msi));
     if (!msi)
         return -XEN_ENOMEM;
-    control = pci_read(dev->sbdf, pos + MSI_CONTROL, 2);
     if (control & MSI_CONTROL_ENABLE)
         pci_write(dev->sbdf, pos + MSI_CONTROL, 2, control & ~MSI_CONTROL_ENABLE);
     msi->pos = pos;

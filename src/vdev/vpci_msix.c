@@ -19,6 +19,7 @@
 #define MSIX_TABLE          4
 #define MSIX_PBA            8
 #define MSIX_BIR            0x7u
+#define MSIX_BYTES          12
 
 #define ENTRY_BYTES   16
 #define ENTRY_ADDRESS 0
@@ -347,6 +348,10 @@ static const char *malformed(struct vpci_dev *dev, u8 pos, unsigned entries)
     u64 table_at = table & ~MSIX_BIR, pba_at = pba & ~MSIX_BIR;
     u64 table_end = table_at + entries * ENTRY_BYTES, pba_end = pba_at + (entries + 63) / 64 * 8;
 
+    if (dev->msix)
+        return "is the second";
+    if (pos + MSIX_BYTES > PCI_CONFIG_SIZE || vpci_claimed(dev, pos + MSIX_CONTROL, MSIX_BYTES - MSIX_CONTROL))
+        return "overlaps another";
     if (!vpci_bar_size(dev, table & MSIX_BIR) || !vpci_bar_size(dev, pba & MSIX_BIR))
         return "names a BAR that is no memory BAR";
     if (table_end > vpci_bar_size(dev, table & MSIX_BIR))
@@ -356,19 +361,6 @@ static const char *malformed(struct vpci_dev *dev, u8 pos, unsigned entries)
     if (((table ^ pba) & MSIX_BIR) == 0 && table_at < pba_end && pba_at < table_end)
         return "has table and pending bits overlap";
     return NULL;
-}
-
-static u32 hidden_next(struct vpci_dev *dev, unsigned reg, void *ctx)
-{
-    return pci_read(dev->sbdf, (uintptr_t)ctx + 1, 1);
-}
-
-/* The capability list leads past it, and it cannot be switched on. */
-static int hide(struct vpci_dev *dev, u8 pos, u8 link)
-{
-    int err = vpci_add_register(dev, link, 1, hidden_next, NULL, (void *)(uintptr_t)pos);
-
-    return err ? err : vpci_add_register(dev, pos + MSIX_CONTROL, 2, NULL, NULL, NULL);
 }
 
 static struct vpci_msix *memory_get(struct vpci_dev *dev, unsigned entries)
@@ -388,28 +380,14 @@ static struct vpci_msix *memory_get(struct vpci_dev *dev, unsigned entries)
     return msix->entry ? msix : NULL;
 }
 
-static u8 find_capability(struct vpci_dev *dev, u8 *link)
-{
-    unsigned budget = PCI_CAPS_MAX;
-    u8 pos = 0;
-
-    while ((pos = pci_next_cap(dev->sbdf, pos, link, &budget)))
-        if (pci_read(dev->sbdf, pos, 1) == PCI_CAP_MSIX)
-            return pos;
-    return 0;
-}
-
-int vpci_msix_setup(struct vpci_dev *dev)
+int vpci_msix_setup(struct vpci_dev *dev, u8 pos, u8 link)
 {
     struct vpci_msix *msix;
     const char *wrong;
-    u8 link, pos = find_capability(dev, &link);
     unsigned i, entries;
     u16 control;
     u32 table;
 
-    if (!pos)
-        return 0;
     control = pci_read(dev->sbdf, pos + MSIX_CONTROL, 2);
     if (control & MSIX_CONTROL_ENABLE)
         pci_write(dev->sbdf, pos + MSIX_CONTROL, 2, control & ~(MSIX_CONTROL_ENABLE | MSIX_CONTROL_MASK));
@@ -417,7 +395,7 @@ int vpci_msix_setup(struct vpci_dev *dev)
     wrong = malformed(dev, pos, entries);
     if (wrong) {
         log_warn("vPCI: " PCI_FMT " MSI-X capability %s: hidden\n", PCI_ARGS(dev->sbdf), wrong);
-        return hide(dev, pos, link);
+        return vpci_hide_capability(dev, pos, link);
     }
     msix = memory_get(dev, entries);
     if (!msix)

@@ -13,6 +13,7 @@
 static void control_write(struct vpci_dev *dev, unsigned reg, u32 val, void *ctx)
 {
     struct vpci_bar *bar = ctx;
+    unsigned log2;
 
     /* Undefined while the BAR is decoded: software must not, and the map could not follow (§7.8.6.3). */
     if (vpci_header_decodes(dev)) {
@@ -21,7 +22,8 @@ static void control_write(struct vpci_dev *dev, unsigned reg, u32 val, void *ctx
     }
     pci_write(dev->sbdf, reg, 4, val);
     val = pci_read(dev->sbdf, reg, 4);
-    bar->size = BIT(((val & REBAR_CONTROL_SIZE) >> 8) + REBAR_SIZE_UNIT);
+    log2 = ((val & REBAR_CONTROL_SIZE) >> 8) + REBAR_SIZE_UNIT;
+    bar->size = log2 < 64 ? BIT(log2) : 0;
 }
 
 int vpci_rebar_setup(struct vpci_dev *dev)
@@ -31,10 +33,10 @@ int vpci_rebar_setup(struct vpci_dev *dev)
     u32 control;
     int err = 0;
 
-    if (!pos)
+    if (!pos || pos + REBAR_CONTROL(0) >= PCIE_CONFIG_SIZE)
         return 0;
     count = (pci_read(dev->sbdf, pos + REBAR_CONTROL(0), 4) & REBAR_CONTROL_COUNT) >> 5;
-    for (i = 0; i < count && i < VPCI_BARS_STD && !err; i++) {
+    for (i = 0; i < count && i < VPCI_BARS_STD && pos + REBAR_CONTROL(i) < PCIE_CONFIG_SIZE && !err; i++) {
         control = pci_read(dev->sbdf, pos + REBAR_CONTROL(i), 4);
         n = control & REBAR_CONTROL_INDEX;
         if (n >= VPCI_BARS_STD || dev->bar[n].type != BAR_MEM)

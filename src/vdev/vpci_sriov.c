@@ -5,6 +5,7 @@
  */
 #include <torii/alloc.h>
 #include <torii/errno.h>
+#include <torii/log.h>
 
 #include "vpci_internal.h"
 
@@ -15,6 +16,7 @@
 #define SRIOV_FIRST_OFFSET   0x14
 #define SRIOV_STRIDE         0x16
 #define SRIOV_VF_BAR0        0x24
+#define SRIOV_BYTES          0x40
 
 static bool decodes(const struct vpci_sriov *sriov)
 {
@@ -127,6 +129,10 @@ int vpci_sriov_setup(struct vpci_dev *dev)
 
     if (!pos)
         return 0;
+    if (pos + SRIOV_BYTES > PCIE_CONFIG_SIZE || vpci_claimed(dev, pos, SRIOV_BYTES)) {
+        log_warn("vPCI: " PCI_FMT " SR-IOV capability overlaps another: not used\n", PCI_ARGS(dev->sbdf));
+        return 0;
+    }
     if (!sriov)
         sriov = dev->sriov_memory = xzalloc(sizeof(*sriov));
     if (!sriov)

@@ -16,8 +16,9 @@
 #include "pci_world.h"
 #include "../../src/vdev/vpci_internal.h"
 
-#define NIC  PCI_SBDF(0, 0, 0x18)
-#define ECAM 0xb0000000ul
+#define NIC    PCI_SBDF(0, 0, 0x18)
+#define BRIDGE PCI_SBDF(0, 0, 0x38)
+#define ECAM   0xb0000000ul
 
 static struct world_fn *nic;
 static unsigned resets, reset_bytes;
@@ -400,6 +401,104 @@ static void the_dump_names_devices_and_bars(void **state)
     assert_non_null(strstr(fake_log_last, "bar 0: 0xd0000000 size 0x1000"));
 }
 
+/* A hot-plug driver writes COMMAND between the removal and the end of the slot's power. */
+static void a_removed_function_is_not_mapped_until_it_is_looked_for(void **state)
+{
+    world_bar32(nic, 0, 0xd0000000, 0x2000);
+    world_set(nic, PCI_COMMAND, 2, 2);
+    world_start();
+    assert_int_equal(vpci_op_device_remove(&world_domain, 0, 0, 0x18), 0);
+    guest_write(NIC, PCI_COMMAND, 2, 0x402);
+    assert_int_equal(world_get(nic, PCI_COMMAND, 2), 0x402);
+    assert_int_equal(world_s2(0xd0000000), S2_NONE);
+    guest_read(NIC, PCI_STATUS, 2);
+    assert_int_equal(world_s2(0xd0000000), S2_NONE);
+    assert_int_equal(guest_read(NIC, PCI_ID, 4), 0x10d38086);
+    assert_int_equal(world_s2(0xd0000000), S2_MMIO);
+    assert_int_equal(vpci_op_device_remove(&world_domain, 0, 0, 0x18), 0);
+    guest_write(NIC, PCI_COMMAND, 2, 2);
+    assert_int_equal(world_s2(0xd0000000), S2_NONE);
+    assert_int_equal(vpci_op_device_add(&world_domain, 0, 0, 0x18), 0);
+    assert_int_equal(world_s2(0xd0000000), S2_MMIO);
+}
+
+static void the_place_of_a_pulled_card_is_free_for_another(void **state)
+{
+    u32 sbdf = PCI_SBDF(0, 1, 0);
+    struct world_fn *f = world_add(sbdf, 0x12348086, 0x0108, 0);
+
+    world_bar32(f, 0, 0xd0000000, 0x4000);
+    world_msix_cap(f, 0x40, 4, 0x2000, 0x3000);
+    world_set(f, PCI_COMMAND, 2, 2);
+    world_start();
+    assert_true(world_trapped(0xd0002000));
+    f->used = false;
+    /* Registers of a card that is not there read all ones: no BAR is to be believed. */
+    guest_write(sbdf, PCI_COMMAND, 2, 2);
+    assert_false(world_trapped(0xd0002000));
+    assert_int_equal(world_s2(0xd0000000), S2_NONE);
+    f->used = true;
+    guest_write(sbdf, PCI_COMMAND, 2, 2);
+    assert_true(world_trapped(0xd0002000));
+    f->used = false;
+    assert_int_equal(guest_read(sbdf, PCI_ID, 4), 0xffffffff);
+    assert_false(world_trapped(0xd0002000));
+    assert_int_equal(world_s2(0xd0000000), S2_NONE);
+    world_bar32(nic, 0, 0xd0000000, 0x4000);
+    vpci_op_device_reset(&world_domain, 0, 0, 0x18);
+    guest_write(NIC, PCI_COMMAND, 2, 2);
+    assert_int_equal(world_s2(0xd0002000), S2_MMIO);
+}
+
+static struct world_fn *add_bridge(u32 sbdf, u8 secondary, u8 subordinate)
+{
+    struct world_fn *f = world_add(sbdf, 0x000c1b36, PCI_CLASS_PCI_BRIDGE, 1);
+
+    world_set(f, PCI_BUS_NUMBERS, 4, (u32)subordinate << 16 | secondary << 8);
+    world_writable(f, PCI_BUS_NUMBERS, 4, 0xffffffff);
+    return f;
+}
+
+/* The card keeps its registers and gets another number. */
+static void a_card_is_found_under_its_new_bus_number(void **state)
+{
+    struct world_fn *bridge = add_bridge(BRIDGE, 1, 1);
+    struct world_fn *f = world_add(PCI_SBDF(0, 1, 0), 0x12348086, 0x0108, 0);
+
+    world_bar32(f, 0, 0xd0000000, 0x4000);
+    world_msix_cap(f, 0x40, 4, 0x2000, 0x3000);
+    world_set(f, PCI_COMMAND, 2, 2);
+    world_start();
+    assert_true(world_trapped(0xd0002000));
+    f->sbdf = PCI_SBDF(0, 5, 0);
+    guest_write(BRIDGE, PCI_BUS_NUMBERS + 1, 1, 5);
+    guest_write(BRIDGE, PCI_BUS_NUMBERS + 2, 1, 5);
+    assert_int_equal(world_get(bridge, PCI_BUS_NUMBERS, 4), 0x00050500);
+    assert_false(world_trapped(0xd0002000));
+    assert_int_equal(world_s2(0xd0000000), S2_NONE);
+    assert_int_equal(guest_read(PCI_SBDF(0, 5, 0), PCI_ID, 4), 0x12348086);
+    assert_true(world_trapped(0xd0002000));
+    assert_int_equal(world_s2(0xd0000000), S2_MMIO);
+    assert_int_equal(guest_read(PCI_SBDF(0, 1, 0), PCI_ID, 4), 0xffffffff);
+    assert_true(world_trapped(0xd0002000));
+}
+
+static void devices_whose_bus_stays_are_kept(void **state)
+{
+    struct world_fn *f = world_add(PCI_SBDF(0, 1, 0), 0x12348086, 0x0108, 0);
+
+    add_bridge(BRIDGE, 1, 1);
+    world_msi_cap(f, 0x40, true, false, 0);
+    world_start();
+    guest_write(PCI_SBDF(0, 1, 0), 0x42, 2, 1);
+    assert_int_equal(world_msis_live, 1);
+    guest_write(BRIDGE, PCI_BUS_NUMBERS + 2, 1, 0xff); /* as a scan does */
+    guest_write(BRIDGE, PCI_BUS_NUMBERS, 4, 0x00020100);
+    assert_int_equal(world_msis_live, 1);
+    guest_write(BRIDGE, PCI_BUS_NUMBERS, 4, 0);
+    assert_int_equal(world_msis_live, 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -428,6 +527,10 @@ int main(void)
         TEST(adding_devices_without_memory_is_reported),
         TEST(a_device_reset_starts_over),
         TEST(the_dump_names_devices_and_bars),
+        TEST(a_removed_function_is_not_mapped_until_it_is_looked_for),
+        TEST(the_place_of_a_pulled_card_is_free_for_another),
+        TEST(a_card_is_found_under_its_new_bus_number),
+        TEST(devices_whose_bus_stays_are_kept),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -375,6 +375,35 @@ static void a_resizable_bar_changes_size_with_decode_off(void **state)
     assert_int_equal(world_s2(0x100400000ull), S2_NONE);
 }
 
+static void a_size_no_bar_has_is_not_mapped(void **state)
+{
+    world_bar64(nic, 0, 0x100000000ull, 0x100000);
+    world_ext_cap(nic, 0x100, PCI_EXT_CAP_REBAR);
+    world_set(nic, 0x104, 4, 0xfff0);
+    world_set(nic, 0x108, 4, 0x20);
+    world_writable(nic, 0x108, 4, 0x3f00);
+    world_start();
+    guest_write(NIC, 0x108, 4, 0x3f20);
+    decode(NIC, true);
+    assert_int_equal(world_mapped_pages, 0);
+    decode(NIC, false);
+    guest_write(NIC, 0x108, 4, 0x020);
+    decode(NIC, true);
+    assert_int_equal(world_mapped_pages, 0x100);
+}
+
+/* The last register the extended space has room for is the capability's header. */
+static void extended_capabilities_that_do_not_fit_are_not_used(void **state)
+{
+    world_bar32(nic, 0, 0xd0000000, 0x1000);
+    world_ext_cap(nic, 0x100, 0xfff);
+    world_ext_cap(nic, 0xff8, PCI_EXT_CAP_SRIOV);
+    world_ext_cap(nic, 0xffc, PCI_EXT_CAP_REBAR);
+    world_start();
+    decode(NIC, true);
+    assert_int_equal(world_s2(0xd0000000), S2_MMIO);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -400,6 +429,8 @@ int main(void)
         TEST(a_reset_behind_the_scenes_is_caught_up_with),
         TEST(a_map_without_memory_leaves_the_device_usable),
         TEST(a_resizable_bar_changes_size_with_decode_off),
+        TEST(a_size_no_bar_has_is_not_mapped),
+        TEST(extended_capabilities_that_do_not_fit_are_not_used),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

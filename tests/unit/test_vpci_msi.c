@@ -209,6 +209,7 @@ static void a_count_above_what_the_device_can_is_limited(void **state)
     world_start();
     guest_write(NIC, CONTROL, 2, 7 << 4 | 1);
     assert_int_equal(world_msi[0].count, 2);
+    assert_int_equal(world_get(nic, CONTROL, 2) & 0x70, 1 << 4);
     world_fini();
     setup(state);
     world_msi_cap(nic, CAP, true, false, 7); /* reserved encoding */
@@ -370,6 +371,77 @@ static void the_dump_shows_both_messages(void **state)
     assert_non_null(strstr(fake_log_last, "1 taken"));
 }
 
+/* The walk of the guest meets no MSI capability. */
+static unsigned capabilities_seen(u8 id)
+{
+    unsigned seen = 0, pos = guest_read(NIC, PCI_CAP_PTR, 1);
+
+    for (unsigned i = 0; pos && i < 48; i++, pos = guest_read(NIC, pos + 1, 1))
+        seen += guest_read(NIC, pos, 1) == id;
+    return seen;
+}
+
+static void a_second_capability_is_hidden_and_stays_off(void **state)
+{
+    world_msi_cap(nic, CAP, true, false, 0);
+    world_msi_cap(nic, 0x80, true, false, 0);
+    world_cap(nic, 0xa0, 1);
+    world_start();
+    assert_int_equal(capabilities_seen(PCI_CAP_MSI), 1);
+    assert_int_equal(capabilities_seen(1), 1);
+    guest_write(NIC, 0x82, 2, 1);
+    assert_int_equal(world_get(nic, 0x82, 2) & 1, 0);
+    message(1, 0x41, true);
+    enable(true);
+    assert_int_equal(world_msis_live, 1);
+}
+
+static void a_capability_over_another_is_hidden_and_the_device_kept(void **state)
+{
+    world_msi_cap(nic, CAP, true, true, 0);
+    world_set(nic, CAP + 0x10, 4, 0);
+    world_bar32(nic, 0, 0xd0000000, 0x4000);
+    world_msix_cap(nic, CAP + 8, 4, 0x2000, 0x3000);
+    world_start();
+    assert_int_equal(capabilities_seen(PCI_CAP_MSI), 1);
+    assert_int_equal(capabilities_seen(PCI_CAP_MSIX), 0);
+    guest_write(NIC, PCI_COMMAND, 2, 2);
+    assert_int_equal(world_s2(0xd0002000), S2_MMIO);
+}
+
+static void a_capability_that_does_not_fit_is_hidden(void **state)
+{
+    world_msi_cap(nic, 0xf4, true, false, 0);
+    world_bar32(nic, 0, 0xd0000000, 0x1000);
+    world_start();
+    assert_int_equal(capabilities_seen(PCI_CAP_MSI), 0);
+    guest_write(NIC, 0xf6, 2, 1);
+    assert_int_equal(world_get(nic, 0xf6, 2) & 1, 0);
+    guest_write(NIC, PCI_COMMAND, 2, 2);
+    assert_int_equal(world_s2(0xd0000000), S2_MMIO);
+}
+
+static void two_hidden_neighbours_are_both_skipped(void **state)
+{
+    world_msi_cap(nic, CAP, true, false, 0);
+    world_msi_cap(nic, 0x80, true, false, 0);
+    world_msi_cap(nic, 0xa0, true, false, 0);
+    world_cap(nic, 0xc0, 1);
+    world_start();
+    assert_int_equal(capabilities_seen(PCI_CAP_MSI), 1);
+    assert_int_equal(capabilities_seen(1), 1);
+}
+
+static void a_list_that_loops_hides_nothing(void **state)
+{
+    world_msi_cap(nic, CAP, true, false, 0);
+    world_set(nic, CAP + 1, 1, CAP);
+    world_start();
+    message(1, 0x41, true);
+    enable(true);
+    assert_int_equal(world_msis_live, 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -394,6 +466,11 @@ int main(void)
         TEST(a_four_byte_write_to_control_takes_only_its_half),
         TEST(removing_the_device_frees_its_vectors),
         TEST(the_dump_shows_both_messages),
+        TEST(a_second_capability_is_hidden_and_stays_off),
+        TEST(a_capability_over_another_is_hidden_and_the_device_kept),
+        TEST(a_capability_that_does_not_fit_is_hidden),
+        TEST(two_hidden_neighbours_are_both_skipped),
+        TEST(a_list_that_loops_hides_nothing),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -55,11 +55,14 @@ system_sources()
     return 0
 }
 
-# The mirror the system uses for SUITE.
+# The mirror the system uses for SUITE; nothing if it has none.
+mirror_if_any() { system_sources | awk -v s="$1" '$2 == s && !n++ { print $1 }'; }
+
+# The same, where it must have one.
 mirror_of()
 {
     local uri
-    uri=$(system_sources | awk -v s="$1" '$2 == s { print $1; exit }')
+    uri=$(mirror_if_any "$1")
     [ -n "$uri" ] || die "no source for $1 in /etc/apt: add Debian's mirror for it"
     echo "$uri"
 }
@@ -67,19 +70,22 @@ mirror_of()
 CODENAME=bookworm
 KEYRING=/usr/share/keyrings/debian-archive-keyring.gpg
 
-# apt_sources SUITE DEBIAN SECURITY: the lines of a private sources.list.
+# apt_sources SUITE: the lines of a private sources.list. Updates and security fixes come from where the system has them;
+# backports and sid from the same mirror as the release.
 apt_sources()
 {
-    local opt="[signed-by=$KEYRING]"
-    case $1 in
-    sid) echo "deb $opt $2 sid main" ;;
-    *)
-        echo "deb $opt $2 $CODENAME main"
-        echo "deb $opt $2 $CODENAME-updates main"
-        echo "deb $opt $3 $CODENAME-security main"
-        [ "$1" = "$CODENAME" ] || echo "deb $opt $2 $1 main"
-        ;;
-    esac
+    local opt="[signed-by=$KEYRING]" debian suite uri
+    debian=$(mirror_of "$CODENAME")
+    if [ "$1" = sid ]; then
+        echo "deb $opt $debian sid main"
+        return 0
+    fi
+    echo "deb $opt $debian $CODENAME main"
+    for suite in "$CODENAME-updates" "$CODENAME-security"; do
+        uri=$(mirror_if_any "$suite")
+        [ -z "$uri" ] || echo "deb $opt $uri $suite main"
+    done
+    [ "$1" = "$CODENAME" ] || echo "deb $opt $debian $1 main"
 }
 
 # apt_in SUITE apt-get|apt-cache ARGS...: apt with state of its own under build/apt; the system's is not touched.
@@ -97,14 +103,12 @@ apt_in()
 # apt_ready SUITE: package lists of SUITE no older than a day.
 apt_ready()
 {
-    local suite=$1 dir=$BUILD/apt/$1 deb sec
+    local suite=$1 dir=$BUILD/apt/$1
     mkdir -p "$dir/none" "$dir/state/lists/partial" "$dir/cache/archives/partial"
     : >>"$dir/status"
     [ -z "$(find "$dir/ready" -mmin -1440 2>/dev/null)" ] || return 0
-    deb=$(mirror_of "$CODENAME")
-    sec=$(mirror_of "$CODENAME-security")
     say "reading the package lists of $suite"
-    apt_sources "$suite" "$deb" "$sec" >"$dir/sources.list"
+    apt_sources "$suite" >"$dir/sources.list"
     apt_in "$suite" apt-get update -qq -o APT::Update::Error-Mode=any >&2 ||
         die "the system's mirror does not serve $suite"
     touch "$dir/ready"

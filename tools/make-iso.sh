@@ -1,11 +1,16 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
 # make-iso.sh OUT: a GRUB image that starts Torii and a Dom0 kernel on BIOS and on UEFI.
-# KERNEL=, INITRD=, CMDLINE=, TORII_ARGS= and IMAGE= as in run-qemu.sh.
+# KERNEL=, INITRD=, CMDLINE=, TORII_ARGS=, IMAGE= and HV=torii|xen as in run-qemu.sh.
 . "$(dirname "$0")/lib.sh"
 
 out=${1:?usage: make-iso.sh OUT}
-KERNEL=${KERNEL:-6.1} INITRD=${INITRD:-$BUILD/initrd.gz} IMAGE=${IMAGE:-$BUILD/torii}
+KERNEL=${KERNEL:-6.1} INITRD=${INITRD:-$BUILD/initrd.gz} IMAGE=${IMAGE:-$BUILD/torii} HV=${HV:-torii}
+options="console=com1,vga com1=115200,8n1"
+if [ "$HV" = xen ]; then
+    IMAGE=$("$ROOT/tools/fetch-xen.sh")
+    options="console=com1 com1=115200,8n1 dom0=pvh dom0-iommu=none"
+fi
 case $KERNEL in
 6.1 | 6.12 | 7.2) KERNEL=$("$ROOT/tools/fetch-kernel.sh" "$KERNEL")/vmlinuz ;;
 esac
@@ -26,7 +31,7 @@ set timeout=${GRUB_TIMEOUT:-1}
 if [ "\$grub_platform" = pc ]; then set gfxpayload=text; else insmod all_video; fi
 
 menuentry 'Torii with Linux as Dom0' {
-    multiboot2 /boot/torii console=com1,vga com1=115200,8n1 ${TORII_ARGS:-}
+    multiboot2 /boot/torii $options ${TORII_ARGS:-}
     module2 /boot/vmlinuz console=hvc0 ${CMDLINE:-}
     module2 /boot/initrd.gz
 }

@@ -1,11 +1,13 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
 # run-bochs.sh: boot a Linux kernel under Torii in Bochs, which has VMX with EPT, and kinds of SVM that QEMU has not.
-# The serial line goes to standard output; ends with 0 if the machine powered itself off. Settings from the environment:
+# The serial line is standard input and output; Ctrl-] x at a terminal ends it. Status: 0 if the machine powered itself off,
+# 3 if it was reset, 4 if its boot processor halted with interrupts off, else 1.
+# Settings from the environment:
 #   MODEL=corei7_sandy_bridge_2600k    processor (bochs --help cpu lists them)      CPUS=1 MEM=1024
-#   KERNEL=6.1|6.12|7.2|FILE INITRD=FILE CMDLINE=WORDS TORII_ARGS=WORDS IMAGE=FILE   as in run-qemu.sh
+#   KERNEL=6.1|6.12|7.2|FILE INITRD=FILE CMDLINE=WORDS TORII_ARGS=WORDS IMAGE=FILE HV=torii|xen   as in run-qemu.sh
 #   LIMIT=300                          seconds until it is killed                    ISO=FILE   boot from this instead
-#   DIR=build/bochs/MODEL-CPUS         for serial.log, bochs.log and what else is needed
+#   DIR=build/bochs/MODEL-CPUS         for serial.log, bochs.log, times (CPU time) and what else is needed
 . "$(dirname "$0")/lib.sh"
 
 MODEL=${MODEL:-corei7_sandy_bridge_2600k} CPUS=${CPUS:-1} MEM=${MEM:-1024} KERNEL=${KERNEL:-6.1} LIMIT=${LIMIT:-300}
@@ -35,7 +37,20 @@ if [ -z "$ISO" ]; then
     KERNEL=$(with_lock bochs-kernel plain_kernel "$KERNEL") GRUB_TIMEOUT=0 "$ROOT/tools/make-iso.sh" "$ISO"
 fi
 
-# Without "sync" guest time follows executed instructions, so a slow host delays nothing but the end.
+rm -f "$DIR/port"
+python3 "$ROOT/tools/serial-line.py" "$DIR/port" "$DIR/serial.log" <&0 &
+line=$!
+trap 'kill $line 2>/dev/null || true' EXIT
+until [ -s "$DIR/port" ]; do
+    kill -0 $line 2>/dev/null || die "no serial line"
+    sleep 0.1
+done
+port=$(cat "$DIR/port")
+sync=none
+[ ! -t 0 ] || sync=slowdown
+
+# Without "sync" guest time follows executed instructions, so a slow host delays nothing but the end. A person at a terminal
+# wants seconds to last as long as they do.
 cat >"$DIR/bochsrc" <<END
 config_interface: textconfig
 display_library: term
@@ -45,17 +60,16 @@ megs: $MEM
 cpu: model=$MODEL, count=$CPUS, ips=100000000, reset_on_triple_fault=0, ignore_bad_msrs=1
 boot: cdrom
 ata0-master: type=cdrom, path=$ISO, status=inserted
-clock: sync=none, time0=1700000000
-com1: enabled=1, mode=file, dev=$DIR/serial.log
+clock: sync=$sync, time0=1700000000
+com1: enabled=1, mode=socket-client, dev=127.0.0.1:$port
 panic: action=fatal
 sound: driver=dummy
 port_e9_hack: enabled=1
 END
 # Debian's has its debugger built in, which wants to be told to go on.
 printf 'continue\nquit\n' >"$DIR/commands"
-: >"$DIR/serial.log"
 
-# It ignores SIGTERM, and a CPU halted for good spins: that is the end, too.
+# It ignores SIGTERM. It never ends by itself when processors halt for good or the machine is reset.
 TERM=vt100 timeout -s KILL "$LIMIT" bochs -q -f "$DIR/bochsrc" -rc "$DIR/commands" </dev/null >"$DIR/bochs.log" 2>&1 &
 bochs=$!
 # The terminal it draws on is its own; when nobody reads that, it stops in the middle.
@@ -68,15 +82,21 @@ bochs=$!
 ) >/dev/null 2>&1 &
 drain=$!
 (
-    until grep -q 'CPU0.*HLT instruction with IF=0' "$DIR/bochs.log"; do
+    until grep -q 'CPU0.*HLT instruction with IF=0' "$DIR/bochs.log" ||
+        [ "$(grep -c 'Reset(HARDWARE) called' "$DIR/bochs.log")" -ge 2 ]; do
         sleep 1
     done
     kill -KILL -- -$bochs
 ) 2>/dev/null &
 watch=$!
 # timeout leads a process group; Bochs is its child's child.
-trap 'kill -KILL -- -$bochs $drain $watch 2>/dev/null || true' EXIT
-tail -n +1 -f --pid=$bochs "$DIR/serial.log" || true
+trap 'kill -KILL -- -$bochs $drain $watch $line 2>/dev/null || true' EXIT
+trap 'exit 1' TERM INT HUP
+wait $line || die "ended from the keyboard"
 wait $bochs || true
+times >"$DIR/times"
 [ "$ISO" != "$DIR/boot.iso" ] || rm -f "$ISO"
-grep -q 'soft power off' "$DIR/bochs.log" || die "no power-off; see $DIR/bochs.log"
+if grep -q 'soft power off' "$DIR/bochs.log"; then exit 0; fi
+if grep -q 'CPU0.*HLT instruction with IF=0' "$DIR/bochs.log"; then exit 4; fi
+if [ "$(grep -c 'Reset(HARDWARE) called' "$DIR/bochs.log")" -ge 2 ]; then exit 3; fi
+die "no end; see $DIR/bochs.log"

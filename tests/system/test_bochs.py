@@ -3,56 +3,51 @@
 Bochs has what QEMU's TCG has not: VMX with EPT, and SVM without next-RIP and decode assists. It is slow, so few boots are in
 make check; `make check-bochs` does the others as well.
 """
-import os
-import re
 import struct
-import subprocess
+import sys
 
 import pytest
 
 from lib import elf
-from lib.vm import BUILD, LOGS, ROOT, SCALE
+from lib.bochs import BOOT, Bochs
+from lib.vm import ROOT
+
+sys.path.insert(0, str(ROOT / "tests" / "guests"))
+import conformance  # noqa: E402
 
 pytestmark = [pytest.mark.torii, pytest.mark.xdist_group("bochs")]
 MIB = 1 << 20
 VMX = "corei7_sandy_bridge_2600k"
+TROUBLE = r"\*\*\* Torii panic|Call Trace|Kernel panic"
 
 
-class Run:
-    """One boot to its end: what the serial line said, and whether the machine powered itself off."""
-
-    def __init__(self, name, model, limit=600, **settings):
-        directory = LOGS / f"bochs-{name}"
-        env = {k: v for k, v in os.environ.items() if k in ("PATH", "HOME", "TMPDIR", "LANG", "USER")}
-        env.update(BUILD=str(BUILD), MODEL=model, LIMIT=str(int(limit * SCALE)), DIR=str(directory),
-                   TORII_ARGS="loglvl=all exit-stats noreboot", **settings)
-        done = subprocess.run([ROOT / "tools/run-bochs.sh"], env=env, stdin=subprocess.DEVNULL, capture_output=True,
-                              timeout=limit * SCALE + 120)
-        self.errors = done.stderr.decode(errors="replace")
-        self.text = done.stdout.decode(errors="replace").replace("\r", "")
-        self.powered_off = done.returncode == 0
-
-    def expect(self, pattern):
-        match = re.search(pattern, self.text, re.M)
-        assert match, f"no {pattern!r}; the line's last words:\n" + "\n".join(
-            self.text.splitlines()[-25:] + self.errors.splitlines()[-5:])
-        return match
+def start(name, model, **settings):
+    return Bochs(name, model, TORII_ARGS="loglvl=all exit-stats noreboot", **settings)
 
 
-def boots(name, model, cpus=1, words="", **settings):
-    run = Run(name, model, CPUS=str(cpus), CMDLINE=f"torii.run=poweroff {words}", **settings)
-    run.expect(r"torii-dom0: poweroff")
-    run.expect(r"reboot: Power down")
-    run.expect(r"exits of domain 0 by reason")
-    assert run.powered_off, run.errors
-    assert not re.search(r"\*\*\* Torii panic|Call Trace|Kernel panic", run.text)
-    return run
+def to_power_off(vm):
+    """Dom0 has been told to: the machine ends, and Torii says what it did."""
+    vm.expect(r"reboot: Power down", BOOT, fatal=TROUBLE)
+    vm.expect(r"exits of domain 0 by reason", BOOT)
+    assert vm.wait_exit(BOOT) == "guest-shutdown", vm.errors
+    vm.never(TROUBLE)
 
 
-def test_dom0_on_vmx_to_userspace_and_s5():
-    run = boots("vmx", VMX)
-    run.expect(r"VMX: EPT.*unrestricted guest.*VPID.*TPR shadow")
-    run.expect(r"Run /init as init process")
+def converse(name, model, features, cpus=1, words=""):
+    """Linux to its shell, which answers; then off."""
+    with start(name, model, CPUS=cpus, CMDLINE=words) as vm:
+        vm.expect(features, BOOT)
+        vm.shell(2 * BOOT)
+        assert vm.run("echo $((6 * 7))", BOOT) == "42\n"
+        assert vm.run("nproc", BOOT) == f"{cpus}\n"
+        # the clock goes on, and the timer's interrupts arrive
+        vm.run("sleep 1", BOOT)
+        vm.send("poweroff\n")
+        to_power_off(vm)
+
+
+def test_dom0_on_vmx_to_its_shell_and_s5():
+    converse("vmx", VMX, r"VMX: EPT.*unrestricted guest.*VPID.*TPR shadow")
 
 
 @pytest.fixture(scope="module")
@@ -70,23 +65,23 @@ def tiny(tmp_path_factory):
     ("turion64_tyler", r"SVM: not usable: SVM has no nested paging \(NPT\)"),
 ])
 def test_processor_is_refused_and_what_is_missing_named(tiny, model, line):
-    run = Run(f"refuse-{model}", model, limit=120, KERNEL=tiny, INITRD=tiny)
-    run.expect(rf"^\(torii\) {line}$")
-    run.expect(r"Torii cannot start")
-    assert not re.search(r"Dom0: \d+ vCPU|\*\*\* Torii panic", run.text)
-    assert not run.powered_off
+    with start(f"refuse-{model}", model, KERNEL=tiny, INITRD=tiny) as vm:
+        vm.expect(rf"^\(torii\) {line}$", 120)
+        vm.expect(r"Torii cannot start", 120)
+        vm.never(r"Dom0: \d+ vCPU|\*\*\* Torii panic")
+        assert vm.wait_exit(120) == "halted"
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("model", ["corei5_arrandale_m520", "corei7_ivy_bridge_3770k", "corei7_haswell_4770",
-                                   "corei7_skylake_x"])
+                                   "corei7_skylake_x", "corei7_icelake_u", "tigerlake"])
 def test_dom0_on_more_processors_with_vmx(model):
-    boots(model, model).expect(r"^\(torii\) VMX: EPT")
+    converse(model, model, r"^\(torii\) VMX: EPT")
 
 
 @pytest.mark.slow
 def test_dom0_on_vmx_with_two_processors():
-    boots("vmx-2", VMX, cpus=2).expect(r"smp: Brought up 1 node, 2 CPUs")
+    converse("vmx-2", VMX, r"^\(torii\) VMX: EPT", cpus=2)
 
 
 @pytest.mark.slow
@@ -96,4 +91,4 @@ def test_dom0_on_vmx_with_two_processors():
     ("phenom_8650_toliman", r"SVM: \d+ ASIDs$", "clearcpuid=popcnt"),
 ])
 def test_dom0_on_svm_with_and_without_nrip(model, features, words):
-    boots(model, model, words=words).expect(features)
+    converse(model, model, features, words=words)

@@ -3,7 +3,8 @@
 """Boot the test kernels as Dom0 and collect their results (TAP).
 
 As a program: a table of one hypervisor's results; each run is kept in build/conformance/HV.json, and what the other
-hypervisors said in their last runs stands beside it. As a module: runs() and execute() for the system tests.
+hypervisors said in their last runs stands beside it. With --model they run in Bochs, on that processor; the results are kept in
+HV@MODEL.json. As a module: runs() and execute() for the system tests.
 """
 import argparse
 import dataclasses
@@ -15,6 +16,7 @@ import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests" / "system"))
+from lib.bochs import Bochs  # noqa: E402
 from lib.vm import BUILD, VM, Config, Failure  # noqa: E402
 
 GUESTS = ROOT / "tests" / "guests"
@@ -62,6 +64,16 @@ def runs(hv=""):
     return [r for r in found if not hv or not r.only or hv in r.only.split(",")]
 
 
+def bochs_runs(hv=""):
+    """Those that need no device Bochs has not."""
+    return [r for r in runs(hv) if not r.qemu]
+
+
+# Bochs' speed beside QEMU's; and what Xen needs for two processors there.
+BOCHS_TIMES = 6
+XEN_ON_BOCHS = "x2apic=false"
+
+
 def config(run, hv, **more):
     # Xen gives Dom0 half, and has no room for it in less.
     mem = run.mem * 2 if hv == "xen" else run.mem
@@ -69,16 +81,26 @@ def config(run, hv, **more):
                   cmdline=run.cmdline, cpus=run.cpus, mem=mem, qemu_args=run.qemu, **more)
 
 
-def execute(run, hv, **more):
+def machine(run, hv, model="", **more):
+    name = f"guest-{run.name}-{hv}"
+    if not model:
+        return VM(config(run, hv, **more), name)
+    return Bochs(f"{name}-{model}", model, HV=hv, KERNEL=BUILD / "guests" / run.guest, CMDLINE=run.cmdline, CPUS=run.cpus,
+                 INITRD=BUILD / "guests" / "module", MEM=max(256, run.mem), IMAGE=more.get("image", ""),
+                 TORII_ARGS=XEN_ON_BOCHS if hv == "xen" else "")
+
+
+def execute(run, hv, model="", **more):
     """Boot it; what it said."""
     outcome = Outcome({}, {})
-    with VM(config(run, hv, **more), f"guest-{run.name}-{hv}") as vm:
+    with machine(run, hv, model, **more) as vm:
+        slow = BOCHS_TIMES if model else 1
         try:
-            vm.expect(r"^1\.\.\d+$", run.timeout, fatal=r"\*\*\* Torii panic|Panic on CPU")
+            vm.expect(r"^1\.\.\d+$", run.timeout * slow, fatal=r"\*\*\* Torii panic|Panic on CPU")
             if run.exit == "none":
-                ended = "none" if vm.still_running(2) else vm.wait_exit(15)
+                ended = "none" if vm.still_running(2 * slow) else vm.wait_exit(15 * slow)
             else:
-                ended = vm.wait_exit(15)
+                ended = vm.wait_exit(15 * slow)
             if ended != run.exit:
                 outcome.problem = f"the machine's end was {ended}, not {run.exit}"
             if vm.triple_fault():
@@ -97,33 +119,31 @@ def execute(run, hv, **more):
     return outcome
 
 
-def explained():
-    """{(run, check): column of each hypervisor} of the table in docs/differences.md."""
-    page = ROOT / "docs" / "differences.md"
-    if not page.exists():
-        return {}
+def explained(model=""):
+    """{(run, check): who fails it} of the table in docs/differences.md; for Bochs, of the one in docs/intel.md."""
+    page = ROOT / "docs" / ("intel.md" if model else "differences.md")
     return {(m[0], m[1]): m[2] for m in DIFFERENCE.findall(page.read_text())}
 
 
 WHOLE_RUN = "(the run)"
 
 
-def expected(run, check, hv):
-    """What docs/differences.md says this hypervisor answers: "ok" unless it is listed there."""
-    listed = explained().get((run.name, check), "")
-    return "not ok" if hv in listed.split() else "ok"
+def expected(run, check, hv, model=""):
+    """What the documents say this hypervisor, or Torii on this processor, answers: "ok" unless it is listed there."""
+    listed = explained(model).get((run.name, check), "").split()
+    return "not ok" if (model or hv) in listed or (model and "all" in listed) else "ok"
 
 
-def unexplained(run, outcome, hv):
+def unexplained(run, outcome, hv, model=""):
     """Checks that failed though no document says so, and those that passed though one says they fail."""
     wrong = []
     for check, result in outcome.results.items():
-        want = expected(run, check, hv)
+        want = expected(run, check, hv, model)
         if result == "not ok" and want == "ok":
             wrong.append(f"{check}{outcome.details.get(check, '')}")
         elif result == "ok" and want != "ok":
-            wrong.append(f"{check}: passes, but docs/differences.md says it does not")
-    if outcome.problem and expected(run, WHOLE_RUN, hv) == "ok":
+            wrong.append(f"{check}: passes, but the documents say it does not")
+    if outcome.problem and expected(run, WHOLE_RUN, hv, model) == "ok":
         wrong.append(outcome.problem)
     return wrong
 
@@ -132,27 +152,31 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--hv", default="torii", choices=["torii", "xen", "none"])
     parser.add_argument("--image", default="", help="another build of Torii")
+    parser.add_argument("--model", default="", help="run in Bochs on this processor")
     parser.add_argument("guests", nargs="*")
     args = parser.parse_args()
     KEPT.mkdir(parents=True, exist_ok=True)
-    file = KEPT / f"{args.hv}.json"
+    column = f"{args.hv}@{args.model}" if args.model else args.hv
+    file = KEPT / f"{column}.json"
     kept = json.loads(file.read_text()) if file.exists() else {}
     bad = 0
-    for run in runs(args.hv):
+    for run in bochs_runs(args.hv) if args.model else runs(args.hv):
         if args.guests and run.guest not in args.guests and run.name not in args.guests:
             continue
-        outcome = execute(run, args.hv, image=args.image)
-        wrong = unexplained(run, outcome, args.hv)
+        outcome = execute(run, args.hv, args.model, image=args.image)
+        wrong = unexplained(run, outcome, args.hv, args.model)
         count = list(outcome.results.values()).count
         print(f"{run.name:24} {count('ok'):4} ok {count('not ok'):3} not ok {count('skip'):3} skipped", flush=True)
         for check in outcome.failed:
-            mark = "  (docs/differences.md)" if expected(run, check, args.hv) != "ok" else ""
+            mark = "  (explained)" if expected(run, check, args.hv, args.model) != "ok" else ""
             print(f"    not ok: {check}{outcome.details[check]}{mark}")
         if outcome.problem:
             print("    " + outcome.problem.splitlines()[0])
         bad += len(wrong)
         kept[run.name] = {**outcome.results, WHOLE_RUN: "not ok" if outcome.problem else "ok"}
         file.write_text(json.dumps(kept, indent=1))
+    if args.model:
+        return 1 if bad else 0
     table(args.hv)
     # An emulator without a hypervisor is no peer: it accepts much that processors refuse.
     return 1 if bad and args.hv != "none" else 0

@@ -94,6 +94,11 @@ struct hvm_ops {
     /* Per domain: permission bitmaps from d->io. Called again when the tables change. */
     int (*domain_init)(struct domain *d);
     void (*domain_free)(struct domain *d);
+    /*
+     * The table's word on these ports has changed while the domain runs. NULL where a bitmap in use must not be written
+     * (SDM vol. 3 §25.11.4).
+     */
+    void (*pio_update)(struct domain *d, u16 first, u16 last);
     int (*vcpu_init)(struct vcpu *v);
     void (*vcpu_free)(struct vcpu *v);
 

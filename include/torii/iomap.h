@@ -33,6 +33,13 @@ int msr_register(struct domain *d, u32 first, u32 last, msr_read_fn *read, msr_w
  * domain, or is freed after the domain was paused. Stage 2 is the caller's: unmap a range before registering it.
  */
 
+/*
+ * A registered range, named as it was registered, goes to the hardware without an exit for as long as `pass`, then to
+ * its handler again. A vCPU in guest mode may still go by the old word until it has been out: s2_flush sees to that.
+ * False if the range or the hardware's ability is missing: its accesses exit as ever. Any CPU.
+ */
+bool pio_pass(struct domain *d, u16 first, u16 last, bool pass);
+
 /* Create the empty tables / drop them. 0 or -XEN_ENOMEM. */
 int io_map_init(struct domain *d);
 void io_map_free(struct domain *d);
@@ -43,6 +50,7 @@ struct pio_range {
     u16 first, last;
     pio_fn *fn;
     void *ctx;
+    bool pass; /* no exit for now */
 };
 
 struct mmio_range {
@@ -75,6 +83,10 @@ bool mmio_access(struct vcpu *v, gpa_t gpa, unsigned bytes, bool write, u64 *val
 
 /* Bit n set: port n exits. */
 void pio_bitmap_fill(const struct domain *d, u8 bitmap[PIO_BITMAP_BYTES]);
+/* The same for some ports of a bitmap in use: the other bits are left alone. */
+void pio_bitmap_update(const struct domain *d, u8 bitmap[PIO_BITMAP_BYTES], u16 first, u16 last);
+/* pio_pass's part in the table: false if [first, last] is no range of it. */
+bool pio_set_pass(struct domain *d, u16 first, u16 last, bool pass);
 /* Call fn for each MSR range in ascending order; read, write: that direction has a handler and must exit. */
 void msr_for_each(const struct domain *d, void (*fn)(void *ctx, u32 first, u32 last, bool read, bool write), void *ctx);
 /* Call fn for each MMIO range in ascending order, for the holes in stage 2. fn must not register. */

@@ -84,6 +84,12 @@ bool pci_has_ecam(u32 sbdf);
  * alignment), -XEN_EEXIST (overlaps another of the segment), -XEN_ENOSPC.
  */
 int pci_ecam_add(paddr_t base, u16 seg, u8 bus_first, u8 bus_last);
+/*
+ * Boot CPU, after enumeration: if one ECAM region has all buses of segment 0 and shows the functions that the ports show,
+ * use the ports 0xcf8-0xcff no more and leave them disabled. True if so; pci_ports_left says it later.
+ */
+bool pci_leave_ports(void);
+bool pci_ports_left(void);
 /* The nth region: false if there is none. base is that of bus_first. */
 bool pci_ecam_get(unsigned n, paddr_t *base, u16 *seg, u8 *bus_first, u8 *bus_last);
 

@@ -2,7 +2,7 @@
 /*
  * The three tables of iomap.h: sorted arrays searched by bisection.
  *
- * Ports and MSRs are registered before the domain runs and are constant afterwards. MMIO ranges change while the domain
+ * Ports and MSRs are registered before the domain runs and are constant afterwards, but for `pass`. MMIO ranges change while the domain
  * runs, so their array has a sequence count: writers, serialised by the lock, make it odd while they move entries; a
  * lookup takes no lock, copies the entry it found and starts again if the count was odd or has changed. Torii runs with
  * interrupts disabled, so a writer is never preempted in the middle.
@@ -97,7 +97,7 @@ int pio_register(struct domain *d, u16 first, u16 last, pio_fn *fn, void *ctx)
     at = RANGE_SLOT(io->pio, io->nr_pio, PIO_RANGES_MAX, first, last);
     if (at >= 0) {
         memmove(&io->pio[at + 1], &io->pio[at], (io->nr_pio - at) * sizeof(io->pio[0]));
-        io->pio[at] = (struct pio_range){first, last, fn, ctx};
+        io->pio[at] = (struct pio_range){first, last, fn, ctx, false};
         io->nr_pio++;
     }
     spin_unlock(&io->lock);
@@ -335,8 +335,33 @@ void pio_bitmap_fill(const struct domain *d, u8 bitmap[PIO_BITMAP_BYTES])
 
     memset(bitmap, 0, PIO_BITMAP_BYTES);
     for (i = 0; i < io->nr_pio; i++)
-        for (port = io->pio[i].first; port <= io->pio[i].last; port++)
+        for (port = io->pio[i].first; port <= io->pio[i].last && !io->pio[i].pass; port++)
             bitmap[port / 8] |= 1u << port % 8;
+}
+
+void pio_bitmap_update(const struct domain *d, u8 bitmap[PIO_BITMAP_BYTES], u16 first, u16 last)
+{
+    struct io_map *io = d->io;
+    const struct pio_range *range;
+
+    spin_lock(&io->lock);
+    for (unsigned port = first; port <= last; port++) {
+        u8 byte = bitmap[port / 8], bit = 1u << port % 8;
+
+        range = pio_find(d, port);
+        WRITE_ONCE(bitmap[port / 8], range && !range->pass ? byte | bit : byte & ~bit);
+    }
+    spin_unlock(&io->lock);
+}
+
+bool pio_set_pass(struct domain *d, u16 first, u16 last, bool pass)
+{
+    struct pio_range *range = (struct pio_range *)pio_find(d, first);
+
+    if (!range || range->first != first || range->last != last)
+        return false;
+    WRITE_ONCE(range->pass, pass);
+    return true;
 }
 
 void msr_for_each(const struct domain *d, void (*fn)(void *ctx, u32 first, u32 last, bool read, bool write), void *ctx)

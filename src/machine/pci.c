@@ -118,7 +118,8 @@ void pci_init(void)
         if (m->segment)
             found += scan_segment(m->segment, m->bus_first, m->bus_last);
     }
-    log_info("PCI: %u functions, %u ECAM region%s\n", found, acpi_info.nr_mcfg, acpi_info.nr_mcfg == 1 ? "" : "s");
+    log_info("PCI: %u functions, %u ECAM region%s%s\n", found, acpi_info.nr_mcfg, acpi_info.nr_mcfg == 1 ? "" : "s",
+             pci_leave_ports() ? " and no ports used" : "");
 }
 
 u8 pci_next_cap(u32 sbdf, u8 pos, u8 *link, unsigned *budget)

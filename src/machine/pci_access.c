@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Configuration space access: mechanism 1 (PCI 3.0 §3.2.2.3.2) for the first 256 bytes of segment 0, ECAM (PCIe 5.0
- * §7.2.2) for all else. ECAM buses are mapped at first use.
+ * §7.2.2) for all else, and for everything once the ports have been left. ECAM buses are mapped at first use.
  */
 #include <torii/alloc.h>
 #include <torii/atomic.h>
@@ -26,6 +26,7 @@ struct ecam {
 static struct ecam *ecams[ECAM_REGIONS]; /* entries are published by the store to ecam_count and never change */
 static unsigned ecam_count;
 static spinlock_t config_lock = SPINLOCK(LOCK_PCI);
+static bool ports_left; /* set once, while one CPU runs */
 
 static struct ecam *ecam_find(u16 seg, u8 bus)
 {
@@ -146,6 +147,63 @@ static void mechanism1(u32 sbdf, unsigned reg, unsigned bytes, bool write, u32 *
     spin_unlock(&config_lock);
 }
 
+static bool by_ports(u32 sbdf, unsigned reg)
+{
+    return !PCI_SEG(sbdf) && reg < PCI_CONFIG_SIZE && !ports_left;
+}
+
+/* All of a region's buses by one mapping of large pages, instead of one by one. */
+static bool ecam_map_whole(struct ecam *e)
+{
+    size_t bytes = (e->bus_last - e->bus_first + 1) * PCI_ECAM_BUS_SIZE;
+    char *all = machine_map(e->base, bytes, true);
+
+    if (!all)
+        return false;
+    for (unsigned bus = e->bus_first; bus <= e->bus_last; bus++, all += PCI_ECAM_BUS_SIZE)
+        if (!e->bus[bus])
+            atomic_store(&e->bus[bus], all);
+    return true;
+}
+
+/* Do both mechanisms show the same function? Some north bridges' own are not in ECAM, and tables can be wrong. */
+static bool mechanisms_agree(u32 sbdf)
+{
+    static const u8 constant[] = {PCI_ID, PCI_CLASS};
+    void *p;
+    u32 val;
+
+    for (unsigned i = 0; i < sizeof(constant); i++) {
+        p = ecam_register(sbdf, constant[i]);
+        mechanism1(sbdf, constant[i], 4, false, &val);
+        if (!p || ecam_read(p, 4) != val)
+            return false;
+    }
+    return true;
+}
+
+bool pci_leave_ports(void)
+{
+    struct ecam *e = ecam_find(0, 0);
+    struct pci_device *dev;
+    u32 disabled = 0;
+
+    if (!e || e->bus_first || e->bus_last != 255 || !ecam_map_whole(e))
+        return false;
+    for (dev = pci_first(); dev; dev = dev->next)
+        if (!PCI_SEG(dev->sbdf) && !mechanisms_agree(dev->sbdf))
+            return false;
+    ports_left = true;
+    /* Without the enable bit the data port is an I/O port like any other, and nothing decodes it (§3.2.2.3.2). */
+    pio_hardware(NULL, NULL, CONFIG_ADDRESS, 4, true, &disabled);
+    return true;
+}
+
+bool pci_ports_left(void)
+{
+    return ports_left;
+}
+
 static u32 size_mask(unsigned bytes)
 {
     return bytes == 4 ? ~0u : (1u << bytes * 8) - 1;
@@ -156,7 +214,7 @@ u32 pci_read(u32 sbdf, unsigned reg, unsigned bytes)
     u32 val = ~0u;
     void *p;
 
-    if (!PCI_SEG(sbdf) && reg < PCI_CONFIG_SIZE) {
+    if (by_ports(sbdf, reg)) {
         mechanism1(sbdf, reg, bytes, false, &val);
     } else {
         p = ecam_register(sbdf, reg);
@@ -170,7 +228,7 @@ void pci_write(u32 sbdf, unsigned reg, unsigned bytes, u32 val)
 {
     void *p;
 
-    if (!PCI_SEG(sbdf) && reg < PCI_CONFIG_SIZE) {
+    if (by_ports(sbdf, reg)) {
         mechanism1(sbdf, reg, bytes, true, &val);
         return;
     }

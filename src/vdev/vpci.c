@@ -18,6 +18,7 @@
 #include "vpci_internal.h"
 
 #define CONFIG_ADDRESS      0xcf8
+#define CONFIG_ADDRESS_LAST 0xcfb
 #define RESET_CONTROL       0xcf9
 #define CONFIG_DATA         0xcfc
 #define CONFIG_LAST         0xcff
@@ -484,6 +485,32 @@ static void config_data(struct domain *d, unsigned at, unsigned bytes, bool writ
     }
 }
 
+/*
+ * A kernel that looks for devices asks thousands of places where there is none, an exit for the address and one for the
+ * data each. Where Torii itself uses ECAM only, the hardware's address register rests disabled for good, and its data
+ * port is one that nothing decodes: all ones, as of a function that is absent. So while the domain's own address names
+ * such a function its data accesses need no exit. They reach no device, whatever appears there meanwhile; and before a
+ * write of another address is done, every vCPU has seen its data port trapped again.
+ */
+static void config_address(struct vpci *vpci, u32 address)
+{
+    bool absent, changed;
+
+    if (!pci_ports_left()) {
+        WRITE_ONCE(vpci->cf8, address);
+        return;
+    }
+    absent = !(address & CONFIG_ENABLE) || !device_for_access(vpci, address >> 8 & 0xffff);
+    spin_lock(&vpci->cf8_lock);
+    WRITE_ONCE(vpci->cf8, address);
+    changed = vpci->data_passes != absent && pio_pass(vpci->d, CONFIG_DATA, CONFIG_LAST, absent);
+    if (changed)
+        vpci->data_passes = absent;
+    spin_unlock(&vpci->cf8_lock);
+    if (changed && !absent)
+        s2_flush(vpci->d);
+}
+
 /* Only a 4-byte access is the address register's (PCI 3.0 §3.2.2.3.2); 0xcf9 is the chipset's reset control. */
 static void vpci_port(struct vcpu *v, void *ctx, u16 port, unsigned bytes, bool write, u32 *val)
 {
@@ -493,7 +520,7 @@ static void vpci_port(struct vcpu *v, void *ctx, u16 port, unsigned bytes, bool 
         config_data(vpci->d, port - CONFIG_DATA, bytes, write, val);
     } else if (port == CONFIG_ADDRESS && bytes == 4) {
         if (write)
-            WRITE_ONCE(vpci->cf8, *val & CONFIG_ADDRESS_BITS);
+            config_address(vpci, *val & CONFIG_ADDRESS_BITS);
         else
             *val = READ_ONCE(vpci->cf8);
     } else if (port == RESET_CONTROL && bytes < 4) {
@@ -573,7 +600,10 @@ int vpci_init(struct domain *d)
     vpci->d = d;
     spin_lock_init(&vpci->map_lock, LOCK_VPCI_MAP);
     d->vpci = vpci;
-    err = pio_register(d, CONFIG_ADDRESS, CONFIG_LAST, vpci_port, vpci);
+    spin_lock_init(&vpci->cf8_lock, LOCK_VPCI_MAP);
+    err = pio_register(d, CONFIG_ADDRESS, CONFIG_ADDRESS_LAST, vpci_port, vpci);
+    if (!err)
+        err = pio_register(d, CONFIG_DATA, CONFIG_LAST, vpci_port, vpci);
     for (n = 0; n < regions && !err; n++)
         err = ecam_register(d, n);
     return err;

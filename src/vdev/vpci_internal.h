@@ -176,6 +176,8 @@ struct vpci_dev {
 struct vpci {
     struct domain *d;
     u32 cf8;             /* configuration address as the domain latched it */
+    bool data_passes;    /* 0xcfc-0xcff go to the hardware: cf8 names nothing that answers */
+    spinlock_t cf8_lock; /* LOCK_VPCI_MAP: the two above, where ports may pass */
     spinlock_t map_lock; /* LOCK_VPCI_MAP: BAR placement, trapped pages, insertion of devices, ECAM list */
     struct vpci_dev *bucket[VPCI_BUCKETS];
     struct vpci_dev *all;

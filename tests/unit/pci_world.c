@@ -22,6 +22,7 @@ struct world_delivery world_delivered[64];
 unsigned world_deliveries, world_flushes, world_unmapped_pages, world_mapped_pages, world_moves;
 int world_s2_map_error, world_mmio_error;
 mfn_t world_protected;
+bool world_ports_left, world_data_passes;
 struct acpi_info acpi_info;
 struct boot_info boot_info;
 
@@ -384,6 +385,24 @@ bool machine_page_is_protected(mfn_t mfn)
 
 /* --- dispatch --- */
 
+bool pci_leave_ports(void)
+{
+    return false;
+}
+
+bool pci_ports_left(void)
+{
+    return world_ports_left;
+}
+
+bool pio_pass(struct domain *d, u16 first, u16 last, bool pass)
+{
+    if (first != 0xcfc || last != 0xcff)
+        fail("pio_pass of other ports than the data register's");
+    world_data_passes = pass;
+    return true;
+}
+
 int pio_register(struct domain *d, u16 first, u16 last, pio_fn *fn, void *ctx)
 {
     pio[pios].first = first;
@@ -610,6 +629,7 @@ void world_init(void)
     for (unsigned i = 0; i < memory_pages; i++)
         free(memory[i].bytes);
     memory_pages = mmios = pios = ecams = tracks = 0;
+    world_ports_left = world_data_passes = false;
     world_deliveries = world_flushes = world_unmapped_pages = world_mapped_pages = world_moves = 0;
     world_msis_live = 0;
     world_msi_room = ~0u;

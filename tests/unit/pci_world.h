@@ -51,6 +51,7 @@ extern unsigned world_deliveries, world_flushes, world_unmapped_pages, world_map
 extern int world_s2_map_error, world_mmio_error;
 extern mfn_t world_protected; /* the page machine_page_is_protected names */
 extern unsigned world_moves;
+extern bool world_ports_left, world_data_passes; /* Torii leaves the ports alone; 0xcfc-0xcff reach the hardware */
 
 void world_init(void);
 /* Ends a test: no lock held, no vector left over after vpci_free. */

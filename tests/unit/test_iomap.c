@@ -322,6 +322,34 @@ static void the_io_bitmap_has_a_bit_for_each_registered_port(void **state)
         assert_int_equal(bitmap[port / 8] >> port % 8 & 1, (port >= 0x3f6 && port <= 0x409) || port == 0xffff);
 }
 
+static void a_range_that_passes_has_no_bits_until_it_is_trapped_again(void **state)
+{
+    u8 bitmap[PIO_BITMAP_BYTES];
+
+    assert_int_equal(pio_register(&dom, 0xcf8, 0xcfb, pio, "a"), 0);
+    assert_int_equal(pio_register(&dom, 0xcfc, 0xcff, pio, "b"), 0);
+    pio_bitmap_fill(&dom, bitmap);
+    assert_int_equal(bitmap[0xcf8 / 8], 0xff);
+    assert_true(pio_set_pass(&dom, 0xcfc, 0xcff, true));
+    pio_bitmap_update(&dom, bitmap, 0xcfc, 0xcff);
+    assert_int_equal(bitmap[0xcf8 / 8], 0x0f);
+    pio_bitmap_fill(&dom, bitmap);
+    assert_int_equal(bitmap[0xcf8 / 8], 0x0f);
+    /* The other ports of an update keep what the table says. */
+    assert_true(pio_set_pass(&dom, 0xcfc, 0xcff, false));
+    pio_bitmap_update(&dom, bitmap, 0xcf0, 0xcff);
+    assert_int_equal(bitmap[0xcf8 / 8], 0xff);
+    assert_int_equal(bitmap[0xcf0 / 8], 0);
+}
+
+static void only_a_whole_range_can_pass(void **state)
+{
+    assert_int_equal(pio_register(&dom, 0xcfc, 0xcff, pio, "b"), 0);
+    assert_false(pio_set_pass(&dom, 0xcfc, 0xcfd, true));
+    assert_false(pio_set_pass(&dom, 0xcfd, 0xcff, true));
+    assert_false(pio_set_pass(&dom, 0x100, 0x100, true));
+}
+
 static unsigned nr_ranges;
 
 static void check_msr(void *ctx, u32 first, u32 last, bool read, bool write)
@@ -446,6 +474,8 @@ int main(void)
         T(mmio_across_two_ranges_reaches_both),
         T(an_odd_size_is_split_into_natural_pieces),
         T(the_io_bitmap_has_a_bit_for_each_registered_port),
+        T(a_range_that_passes_has_no_bits_until_it_is_trapped_again),
+        T(only_a_whole_range_can_pass),
         T(msr_ranges_come_in_order_with_their_directions),
         T(mmio_ranges_come_in_order),
         T(ready_made_handlers_do_what_they_are_called),

@@ -91,6 +91,50 @@ static void data_accesses_past_the_register_or_without_enable_read_ones(void **s
     assert_int_equal(nic->writes, 0);
 }
 
+static void data_ports_pass_while_the_address_names_an_absent_function(void **state)
+{
+    world_ports_left = true;
+    world_start();
+    guest_out(0xcf8, 4, 0x80001840);
+    assert_false(world_data_passes);
+    guest_out(0xcf8, 4, 0x80051840);
+    assert_true(world_data_passes);
+    assert_int_equal(guest_in(0xcf8, 4), 0x80051840);
+    /* Another absent one, and a byte that is not the address's: nothing to change. */
+    world_flushes = 0;
+    guest_out(0xcf8, 4, 0x80061840);
+    guest_out(0xcf8, 1, 0x40);
+    assert_true(world_data_passes);
+    assert_int_equal(world_flushes, 0);
+    /* A function that is there: trapped on every vCPU before the write is done. */
+    guest_out(0xcf8, 4, 0x80001840);
+    assert_false(world_data_passes);
+    assert_int_equal(world_flushes, 1);
+    assert_int_equal(guest_in(0xcfc, 4), 0x43424140);
+    guest_out(0xcf8, 4, 0x00001840);
+    assert_true(world_data_passes);
+}
+
+static void a_function_that_appeared_is_trapped_at_the_next_address(void **state)
+{
+    world_ports_left = true;
+    world_start();
+    guest_out(0xcf8, 4, 0x80002840);
+    assert_true(world_data_passes);
+    world_add(PCI_SBDF(0, 0, 0x28), 0x00018086, 0x0200, 0);
+    guest_out(0xcf8, 4, 0x80002800);
+    assert_false(world_data_passes);
+    assert_int_equal(guest_in(0xcfc, 4), 0x00018086);
+}
+
+static void data_ports_stay_trapped_while_torii_uses_them(void **state)
+{
+    world_start();
+    guest_out(0xcf8, 4, 0x80051840);
+    assert_false(world_data_passes);
+    assert_int_equal(guest_in(0xcfc, 4), 0xffffffff);
+}
+
 static void the_reset_port_between_goes_to_power(void **state)
 {
     world_start();
@@ -507,6 +551,9 @@ int main(void)
         TEST(the_address_register_is_latched_by_four_byte_writes_only),
         TEST(the_data_register_reaches_each_byte),
         TEST(data_accesses_past_the_register_or_without_enable_read_ones),
+        TEST(data_ports_pass_while_the_address_names_an_absent_function),
+        TEST(a_function_that_appeared_is_trapped_at_the_next_address),
+        TEST(data_ports_stay_trapped_while_torii_uses_them),
         TEST(the_reset_port_between_goes_to_power),
         TEST(ecam_reaches_extended_registers_of_the_bus_it_names),
         TEST(an_eight_byte_ecam_access_is_two_of_four),

@@ -170,6 +170,11 @@ static int svm_domain_init(struct domain *d)
     return 0;
 }
 
+static void svm_pio_update(struct domain *d, u16 first, u16 last)
+{
+    pio_bitmap_update(d, d->hvm->iopm, first, last);
+}
+
 static void svm_domain_free(struct domain *d)
 {
     if (!d->hvm)
@@ -555,6 +560,7 @@ const struct hvm_ops svm_ops = {
     .cpu_disable = svm_cpu_disable,
     .domain_init = svm_domain_init,
     .domain_free = svm_domain_free,
+    .pio_update = svm_pio_update,
     .vcpu_init = svm_vcpu_init,
     .vcpu_free = svm_vcpu_free,
     .set_state = svm_set_state,

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Ports that lose and regain their exits while the domain runs. */
+#include <torii/domain.h>
+#include <torii/hvm.h>
+#include <torii/iomap.h>
+
+bool pio_pass(struct domain *d, u16 first, u16 last, bool pass)
+{
+    if (!hvm->pio_update || !pio_set_pass(d, first, last, pass))
+        return false;
+    hvm->pio_update(d, first, last);
+    return true;
+}

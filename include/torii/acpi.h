@@ -27,6 +27,7 @@ struct acpi_header {
 struct acpi_cpu {
     u32 apic_id, uid;
     bool enabled;
+    u32 number; /* among the enabled: in the MADT's order, then as they came */
 };
 
 struct acpi_ioapic {
@@ -122,6 +123,9 @@ int acpi_init(void);
  */
 typedef bool acpi_address_ok_fn(paddr_t pa, size_t bytes);
 void acpi_set_address_check(acpi_address_ok_fn *ok);
+
+/* A processor that was not enabled at boot is now: the next in number. */
+void acpi_enable_cpu(struct acpi_cpu *cpu);
 
 /* The first table with this signature, or NULL. */
 const struct acpi_table *acpi_find(const char signature[4]);

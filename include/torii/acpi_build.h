@@ -54,6 +54,9 @@ u32 acpi_id_of_cpu(const struct acpi_cpu *cpu);
 /* The i-th block of ports with P_LVL2 and P_LVL3 that a native processor object names; false past the last. */
 bool acpi_p_blk(unsigned i, u32 *p_blk);
 
+/* The first of the ports of QEMU's processor hotplug registers, or 0: the native namespace has none. */
+u16 acpi_cpu_hotplug_port(void);
+
 /* Is a native table with this signature shown to Dom0? *why (may be NULL) says why or why not. */
 bool acpi_table_is_kept(const char signature[4], const char **why);
 

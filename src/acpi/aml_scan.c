@@ -23,6 +23,7 @@
 #define OP_IF         0xa0
 #define OP_ELSE       0xa1
 #define OP_WHILE      0xa2
+#define OP_REGION     0x5b80
 #define OP_DEVICE     0x5b82
 #define OP_PROCESSOR  0x5b83
 #define OP_POWER_RES  0x5b84
@@ -54,7 +55,7 @@ static const struct {
     {0x5b01, "nb"},  {0x5b02, "n"},    {0x5b12, "tt"},   {0x5b13, "tttn"}, {0x5b1f, "tttttt"}, {0x5b20, "nt"},
     {0x5b21, "t"},   {0x5b22, "t"},    {0x5b23, "tw"},   {0x5b24, "t"},    {0x5b25, "tt"},     {0x5b26, "t"},
     {0x5b27, "t"},   {0x5b28, "tt"},   {0x5b29, "tt"},   {0x5b2a, "t"},    {0x5b30, "="},      {0x5b31, "="},
-    {0x5b32, "bdt"}, {0x5b33, "="},    {0x5b80, "nbtt"}, {0x5b81, "k"},    {0x5b82, "*"},      {0x5b83, "*"},
+    {0x5b32, "bdt"}, {0x5b33, "="},    {0x5b80, "*"}   , {0x5b81, "k"},    {0x5b82, "*"},      {0x5b83, "*"},
     {0x5b84, "*"},   {0x5b85, "*"},    {0x5b86, "k"},    {0x5b87, "k"},    {0x5b88, "nttt"},
 };
 
@@ -277,24 +278,51 @@ static u64 integer_at(const u8 *p, unsigned bytes)
     return value;
 }
 
-static bool define_name(struct scan *s, size_t opcode)
+/* An expression that is a plain integer or not; s->at is behind it. */
+static bool integer_or_not(struct scan *s, bool *is_integer, u64 *value)
 {
     static const u8 width[] = {[0x0a] = 1, [0x0b] = 2, [0x0c] = 4, [0x0e] = 8};
+    size_t start = s->at;
+    u8 op;
+
+    if (!expression(s))
+        return false;
+    op = s->aml[start];
+    *is_integer = op <= 1 || (op < ARRAY_SIZE(width) && width[op]);
+    *value = op <= 1 ? op : *is_integer ? integer_at(s->aml + start + 1, width[op]) : 0;
+    return true;
+}
+
+static bool define_name(struct scan *s, size_t opcode)
+{
     struct aml_definition d = {.kind = AML_DEFINES_NAME, .opcode = opcode};
     struct aml_name name;
-    u8 op;
 
     if (!name_string(s, &name))
         return false;
     d.name = &name;
     d.body = s->at;
-    if (!expression(s))
+    if (!integer_or_not(s, &d.is_integer, &d.integer))
         return false;
-    op = s->aml[d.body];
-    d.is_string = op == OP_STRING;
+    d.is_string = s->aml[d.body] == OP_STRING;
     d.string = d.body + 1;
-    d.is_integer = op <= 1 || (op < ARRAY_SIZE(width) && width[op]);
-    d.integer = op <= 1 ? op : d.is_integer ? integer_at(s->aml + d.body + 1, width[op]) : 0;
+    s->visit(s->ctx, &d);
+    return true;
+}
+
+static bool define_region(struct scan *s, size_t opcode)
+{
+    struct aml_definition d = {.kind = AML_DEFINES_REGION, .opcode = opcode};
+    bool start_known, length_known;
+    struct aml_name name;
+
+    if (!name_string(s, &name) || !take(s, 1))
+        return false;
+    d.name = &name;
+    d.space = s->aml[s->at - 1];
+    if (!integer_or_not(s, &start_known, &d.integer) || !integer_or_not(s, &length_known, &d.length))
+        return false;
+    d.is_integer = start_known && length_known;
     s->visit(s->ctx, &d);
     return true;
 }
@@ -372,6 +400,8 @@ static bool define(struct scan *s, unsigned op, size_t opcode)
         return define_name(s, opcode);
     case OP_METHOD:
         return define_method(s, opcode);
+    case OP_REGION:
+        return define_region(s, opcode);
     case OP_SCOPE:
     case OP_DEVICE:
     case OP_THERMAL:

@@ -15,7 +15,13 @@ struct aml_name {
 
 #define AML_PATH_BYTES (2 + 5 * AML_SEGMENTS_MAX)
 
-enum aml_definition_kind { AML_DEFINES_PROCESSOR, AML_DEFINES_DEVICE, AML_DEFINES_NAME, AML_DEFINES_METHOD };
+enum aml_definition_kind {
+    AML_DEFINES_PROCESSOR,
+    AML_DEFINES_DEVICE,
+    AML_DEFINES_NAME,
+    AML_DEFINES_METHOD,
+    AML_DEFINES_REGION,
+};
 
 /* Offsets count from the first byte of the stream. */
 struct aml_definition {
@@ -25,9 +31,10 @@ struct aml_definition {
     size_t body;     /* PROCESSOR: its first byte behind the name; NAME: the value's opcode */
     u8 processor_id; /* PROCESSOR */
     u32 p_blk;       /* PROCESSOR: its block of ports, 0: none */
-    bool is_integer; /* NAME: a plain integer, in `integer` */
+    bool is_integer; /* NAME: a plain integer, in `integer`; REGION: start and length are, in `integer` and `length` */
     bool is_string;  /* NAME: a string; `string` is the offset of its first character */
-    u64 integer;
+    u64 integer, length;
+    u8 space; /* REGION: its address space */
     size_t string;
 };
 

@@ -18,6 +18,8 @@ bool acpi_policy_keeps(const struct acpi_table *t);
 
 /* cpus.c: the n-th usable processor of the native MADT, or NULL. */
 const struct acpi_cpu *acpi_nth_cpu(unsigned n);
+/* Give the enabled processors their numbers; once, when the MADT has been read. */
+void acpi_number_cpus(void);
 
 /* Torii's names in a header; length and checksum when the rest is there. */
 void acpi_fill_header(struct acpi_header *h, const char *signature, u8 revision);

@@ -8,9 +8,28 @@
 const struct acpi_cpu *acpi_nth_cpu(unsigned n)
 {
     for (unsigned i = 0; i < acpi_info.nr_cpus; i++)
-        if (acpi_info.cpu[i].enabled && n-- == 0)
+        if (acpi_info.cpu[i].enabled && acpi_info.cpu[i].number == n)
             return &acpi_info.cpu[i];
     return NULL;
+}
+
+void acpi_number_cpus(void)
+{
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < acpi_info.nr_cpus; i++)
+        if (acpi_info.cpu[i].enabled)
+            acpi_info.cpu[i].number = n++;
+}
+
+void acpi_enable_cpu(struct acpi_cpu *cpu)
+{
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < acpi_info.nr_cpus; i++)
+        n += acpi_info.cpu[i].enabled;
+    cpu->number = n;
+    cpu->enabled = true;
 }
 
 const struct acpi_cpu *acpi_cpu_of_id(u32 id)
@@ -25,13 +44,7 @@ const struct acpi_cpu *acpi_cpu_of_id(u32 id)
 
 u32 acpi_id_of_cpu(const struct acpi_cpu *cpu)
 {
-    u32 n = 0;
-
-    if (!acpi_has_own_processors())
-        return cpu->uid;
-    for (const struct acpi_cpu *c = acpi_info.cpu; c < cpu; c++)
-        n += c->enabled;
-    return n;
+    return acpi_has_own_processors() ? cpu->number : cpu->uid;
 }
 
 bool acpi_p_blk(unsigned i, u32 *p_blk)
@@ -60,6 +73,11 @@ int acpi_unused_gpe(void)
         if (!(acpi_natives.gpe_used[n / 8] & BIT(n % 8)))
             return n;
     return -1;
+}
+
+u16 acpi_cpu_hotplug_port(void)
+{
+    return acpi_natives.sure ? acpi_natives.hotplug_port : 0;
 }
 
 unsigned acpi_sci_gsi(void)

@@ -2,11 +2,15 @@
 /* ACPI 6.5 §8.4: a processor is a device with _HID ACPI0007 or, until ACPI 6.4 dropped it, a Processor term. */
 #include "processors.h"
 
+#include "defs.h"
+
 #include <torii/lib.h>
 #include <torii/log.h>
 
 #define PROCESSOR_HID "ACPI0007"
 #define HIDDEN_HID    "TORI0007"
+#define HOTPLUG_UID   "CPU Hotplug resources" /* of the device that QEMU's DSDT gives the registers to */
+#define HOTPLUG_BYTES 12
 #define OP_DEVICE_2   0x82 /* second byte of the opcode */
 
 /* Name(TORI, Zero): as long as the id, the P_BLK address and its length in a Processor term. */
@@ -23,6 +27,7 @@ struct collect {
     bool full;
     struct aml_name uid_of; /* the last _UID seen: it may come before the _HID */
     u32 uid;
+    struct aml_name registers; /* the device with the hotplug registers */
 };
 
 static struct native_processor *find_name(struct native_processors *p, const struct aml_name *name)
@@ -68,11 +73,17 @@ static bool last_segment_is(const struct aml_name *name, const char segment[4])
     return name->nr && !memcmp(name->segment[name->nr - 1], segment, 4);
 }
 
+/* `size`: with the NUL. */
+static bool string_is(const u8 *aml, size_t bytes, const struct aml_definition *d, const char *text, size_t size)
+{
+    return d->kind == AML_DEFINES_NAME && d->is_string && bytes - d->string >= size &&
+           !memcmp(aml + d->string, text, size);
+}
+
 static bool is_processor_hid(const u8 *aml, size_t bytes, const struct aml_definition *d)
 {
-    return d->kind == AML_DEFINES_NAME && d->is_string &&
-           (last_segment_is(d->name, "_HID") || last_segment_is(d->name, "_CID")) &&
-           bytes - d->string >= sizeof(PROCESSOR_HID) && !memcmp(aml + d->string, PROCESSOR_HID, sizeof(PROCESSOR_HID));
+    return (last_segment_is(d->name, "_HID") || last_segment_is(d->name, "_CID")) &&
+           string_is(aml, bytes, d, PROCESSOR_HID, sizeof(PROCESSOR_HID));
 }
 
 static void note_method(struct native_processor *cpu, const struct aml_name *name)
@@ -101,6 +112,17 @@ static void note_gpe(struct native_processors *p, const struct aml_name *name)
         p->gpe_used[high * 2 + low / 8] |= (u8)BIT(low % 8);
 }
 
+/* The device by its _UID, then its only region of twelve ports. */
+static void note_hotplug(struct collect *c, const struct aml_definition *d, const struct aml_name *parent)
+{
+    if (last_segment_is(d->name, "_UID") && string_is(c->aml, c->bytes, d, HOTPLUG_UID, sizeof(HOTPLUG_UID)))
+        c->registers = *parent;
+    if (d->kind == AML_DEFINES_REGION && d->is_integer && d->space == ACPI_SPACE_IO && d->length == HOTPLUG_BYTES &&
+        d->integer && d->integer <= UINT16_MAX - HOTPLUG_BYTES && c->registers.nr &&
+        aml_name_equal(&c->registers, parent))
+        c->p->hotplug_port = (u16)d->integer;
+}
+
 static void collect(void *ctx, const struct aml_definition *d)
 {
     struct aml_name parent = parent_of(d->name);
@@ -123,6 +145,7 @@ static void collect(void *ctx, const struct aml_definition *d)
             set_id(cpu, c->uid);
         return;
     }
+    note_hotplug(c, d, &parent);
     if (d->kind == AML_DEFINES_METHOD)
         note_gpe(c->p, d->name);
     cpu = find_name(c->p, &parent);
@@ -140,6 +163,7 @@ void processors_begin(struct native_processors *p)
 {
     p->nr = 0;
     p->sure = true;
+    p->hotplug_port = 0;
     memset(p->gpe_used, 0, sizeof(p->gpe_used));
 }
 

@@ -24,6 +24,7 @@ struct native_processor {
 
 struct native_processors {
     u8 gpe_used[32]; /* bit per general purpose event that has a method */
+    u16 hotplug_port; /* of QEMU's processor hotplug registers; 0: none */
     bool sure;       /* every table was understood: these are all there are */
     unsigned nr;
     struct native_processor processor[PROCESSORS_MAX];

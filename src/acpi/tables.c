@@ -281,6 +281,7 @@ int acpi_init(void)
     for (unsigned i = 0; i < a->nr_tables && !(a->s5_valid && a->s3_valid); i++)
         if (!memcmp(a->table[i].signature, "SSDT", 4))
             find_sleep_types(a->table[i].address, "SSDT");
+    acpi_number_cpus();
     find_all_processors();
     return 0;
 }

@@ -17,6 +17,7 @@
 #include <torii/lib.h>
 #include <torii/log.h>
 #include <torii/machine.h>
+#include <torii/pcpu.h>
 #include <torii/percpu.h>
 #include <torii/sched.h>
 #include <torii/stage2.h>
@@ -105,6 +106,8 @@ int domain_create(domid_t id, unsigned nr_vcpus, struct domain **out)
         rc = legacy_ports_register(d);
     if (!rc && d->privileged)
         rc = idle_ports_register(d);
+    if (!rc && d->privileged)
+        rc = pcpu_hotplug_init(d);
     if (!rc)
         rc = deny_hpet(d);
     if (!rc)

@@ -5,7 +5,7 @@
 
 #include <torii/acpi.h>
 
-/* CPU n is the n-th usable processor of the MADT; NULL past the last. */
+/* The MADT's entry of CPU n; NULL past the last. */
 const struct acpi_cpu *pcpu_acpi(unsigned n);
 unsigned pcpu_present(void);
 

@@ -4,6 +4,7 @@
 #include <torii/cpu.h>
 #include <torii/irq.h>
 #include <torii/lib.h>
+#include <torii/pcpu.h>
 #include <torii/percpu.h>
 #include <torii/time.h>
 #include <torii/vpower.h>
@@ -13,21 +14,6 @@
 #include "platform_pm.h"
 
 #define NS_PER_SEC 1000000000ul
-
-unsigned pcpu_present(void)
-{
-    return pcpu_nr;
-}
-
-const struct acpi_cpu *pcpu_acpi(unsigned n)
-{
-    if (n >= pcpu_nr || !pcpus[n])
-        return NULL;
-    for (unsigned i = 0; i < acpi_info.nr_cpus; i++)
-        if (acpi_info.cpu[i].enabled && acpi_info.cpu[i].apic_id == pcpus[n]->apic_id)
-            return &acpi_info.cpu[i];
-    return NULL;
-}
 
 /* UTC was secs.nsecs when the system time was system_time. */
 static long set_time(const struct hcall *c, u64 secs, u32 nsecs, u64 system_time)
@@ -90,6 +76,12 @@ static long get_cpu_version(struct xenpf_pcpu_version *ver)
     return 0;
 }
 
+/* Proximity domains are eight bits in the SRAT's first revision, and the ABI's. acpi_id is Dom0's: Torii reads its own. */
+static long cpu_hotadd(const struct xenpf_cpu_hotadd *add)
+{
+    return add->pxm > UINT8_MAX ? -XEN_EINVAL : pcpu_add(add->apic_id);
+}
+
 static long enter_acpi_sleep(const struct hcall *c, const struct xenpf_enter_acpi_sleep *s)
 {
     if ((s->flags & ~XENPF_ACPI_SLEEP_EXTENDED) || s->sleep_state > UINT8_MAX)
@@ -127,7 +119,9 @@ static long run(const struct hcall *c, struct xen_platform_op *op, bool *reply)
         return platform_set_pminfo(c, &op->u.set_pminfo);
     case XENPF_cpu_online:
     case XENPF_cpu_offline:
-        return platform_cpu_online(op->u.cpu_ol.cpuid, op->cmd == XENPF_cpu_online);
+        return pcpu_set_online(op->u.cpu_ol.cpuid, op->cmd == XENPF_cpu_online);
+    case XENPF_cpu_hotadd:
+        return cpu_hotadd(&op->u.cpu_add);
     default:
         return -XEN_ENOSYS;
     }

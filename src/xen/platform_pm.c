@@ -1,17 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * What Dom0's ACPI driver learned about the physical processors (ACPI 6.5 §8.4), checked and handed to who uses it, and
- * CPUs going out of use and back.
- */
+/* What Dom0's ACPI driver learned about the physical processors (ACPI 6.5 §8.4), checked and handed to who uses it. */
 #include <torii/acpi_build.h>
 #include <torii/cstate.h>
-#include <torii/evtchn.h>
 #include <torii/iomap.h>
 #include <torii/lib.h>
 #include <torii/log.h>
-#include <torii/percpu.h>
 #include <torii/pstate.h>
-#include <torii/sched.h>
 
 #include "pcpu_info.h"
 #include "platform_pm.h"
@@ -186,54 +180,6 @@ long platform_set_pminfo(const struct hcall *c, const struct xenpf_set_processor
         return set_pdc(c, handle_gva(info->u.pdc));
     case XEN_PM_TX:
         return -XEN_ENOSYS;
-    default:
-        return -XEN_EINVAL;
-    }
-}
-
-static bool is_present(u32 cpu)
-{
-    return cpu < pcpu_present() && pcpus[cpu];
-}
-
-/* True if it changed; Dom0's view of the CPUs follows by the VIRQ. */
-static bool set_online(u32 cpu, bool online)
-{
-    if (pcpus[cpu]->online == online)
-        return false;
-    sched_set_online(pcpus[cpu], online);
-    return true;
-}
-
-long platform_cpu_online(u32 cpu, bool online)
-{
-    if (!is_present(cpu))
-        return -XEN_EINVAL;
-    if (cpu == 0 && !online)
-        return -XEN_EOPNOTSUPP;
-    if (set_online(cpu, online) && dom0)
-        evtchn_raise_global_virq(dom0, VIRQ_PCPU_STATE);
-    return 0;
-}
-
-long platform_core_parking(struct xenpf_core_parking *p)
-{
-    u32 present = pcpu_present(), parked = min(p->idle_nums, present - 1);
-    bool changed = false;
-
-    switch (p->type) {
-    case XEN_CORE_PARKING_SET:
-        for (u32 cpu = 1; cpu < present; cpu++)
-            if (is_present(cpu))
-                changed |= set_online(cpu, cpu < present - parked);
-        if (changed && dom0)
-            evtchn_raise_global_virq(dom0, VIRQ_PCPU_STATE);
-        return 0;
-    case XEN_CORE_PARKING_GET:
-        p->idle_nums = 0;
-        for (u32 cpu = 0; cpu < present; cpu++)
-            p->idle_nums += is_present(cpu) && !pcpus[cpu]->online;
-        return 0;
     default:
         return -XEN_EINVAL;
     }

@@ -11,8 +11,6 @@
  */
 long platform_set_pminfo(const struct hcall *c, const struct xenpf_set_processor_pminfo *info);
 
-/* XENPF_cpu_online and XENPF_cpu_offline. 0; -XEN_EINVAL (no such CPU), -XEN_EOPNOTSUPP (CPU 0 goes off). */
-long platform_cpu_online(u32 cpu, bool online);
 /* XENPF_core_parking: take the last idle_nums CPUs out of use, or tell how many are. 0, -XEN_EINVAL. */
 long platform_core_parking(struct xenpf_core_parking *p);
 

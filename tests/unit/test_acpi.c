@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* links: src/acpi/aml.c src/acpi/rsdp.c src/acpi/tables.c src/acpi/policy.c src/acpi/processors.c src/acpi/aml_scan.c src/acpi/madt.c src/acpi/digest.c tests/unit/firmware.c tests/unit/fake_memory.c tests/unit/fakes.c */
+/* links: src/acpi/aml.c src/acpi/rsdp.c src/acpi/tables.c src/acpi/cpus.c src/acpi/policy.c src/acpi/processors.c src/acpi/aml_scan.c src/acpi/madt.c src/acpi/digest.c tests/unit/firmware.c tests/unit/fake_memory.c tests/unit/fakes.c */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>

@@ -174,6 +174,40 @@ static void processors_are_found_in_compiled_asl(void **state)
     free(t);
 }
 
+/* The port of QEMU's processor hotplug registers in a DSDT with this device. */
+static unsigned hotplug_port(const char *device)
+{
+    char source[1024];
+    size_t bytes;
+    u8 *t;
+
+    snprintf(source, sizeof(source),
+             "DefinitionBlock (\"\", \"DSDT\", 1, \"TORII\", \"TEST\", 1) { Scope (\\_SB) { Device (PRES) { %s } } }", device);
+    t = asl_compile(source, &bytes);
+    processors_begin(&natives);
+    processors_add(&natives, t + 36, bytes - 36, "DSDT");
+    assert_true(natives.sure);
+    free(t);
+    return natives.hotplug_port;
+}
+
+#define HOTPLUG_UID "Name (_UID, \"CPU Hotplug resources\") "
+
+static void hotplug_registers_are_known_by_their_device(void **state)
+{
+    (void)state;
+    if (!asl_available())
+        skip();
+    assert_int_equal(hotplug_port(HOTPLUG_UID "OperationRegion (PRST, SystemIO, 0x0CD8, 0x0C)"), 0xcd8);
+    assert_int_equal(hotplug_port("Name (_UID, \"another\") OperationRegion (PRST, SystemIO, 0x0CD8, 0x0C)"), 0);
+    assert_int_equal(hotplug_port(HOTPLUG_UID "OperationRegion (PRST, SystemMemory, 0x0CD8, 0x0C)"), 0);
+    assert_int_equal(hotplug_port(HOTPLUG_UID "OperationRegion (PRST, SystemIO, 0x0CD8, 0x20)"), 0);
+    assert_int_equal(hotplug_port(HOTPLUG_UID "OperationRegion (PRST, SystemIO, 0xFFFC, 0x0C)"), 0);
+    assert_int_equal(hotplug_port(HOTPLUG_UID "OperationRegion (PRST, SystemIO, 0, 0x0C)"), 0);
+    assert_int_equal(hotplug_port(HOTPLUG_UID "Name (PORT, 0xCD8) OperationRegion (PRST, SystemIO, PORT, 0x0C)"), 0);
+    assert_int_equal(hotplug_port(HOTPLUG_UID "Device (SUB) { OperationRegion (PRST, SystemIO, 0x0CD8, 0x0C) }"), 0);
+}
+
 /* What is true of a table: an OS that loads the changed copy finds no processor, and all else as before. */
 static void hidden_processors_are_devices_of_the_same_name(void **state)
 {
@@ -377,6 +411,7 @@ int main(void)
         cmocka_unit_test(what_is_not_aml_is_refused_where_it_begins),
         cmocka_unit_test(deep_nesting_ends_the_walk),
         cmocka_unit_test(processors_are_found_in_compiled_asl),
+        cmocka_unit_test(hotplug_registers_are_known_by_their_device),
         cmocka_unit_test(hidden_processors_are_devices_of_the_same_name),
         cmocka_unit_test(methods_of_later_tables_count),
         cmocka_unit_test(damaged_tables_do_no_harm),

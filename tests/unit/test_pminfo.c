@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* links: src/xen/hypercall.c src/xen/multicall.c src/xen/compat.c src/xen/version.c src/xen/console_io.c src/xen/domain_state.c src/xen/area.c src/xen/pvclock.c src/xen/runstate.c src/xen/vcpu_op.c src/xen/vcpu_timer.c src/xen/sched_op.c src/xen/hvm_op.c src/xen/platform.c src/xen/platform_pm.c src/xen/platform_firmware.c src/xen/physdev.c src/xen/memory.c src/xen/memory_map.c src/xen/physmap.c src/xen/reservation.c src/xen/grant.c src/xen/grant_map.c src/xen/grant_op.c src/xen/grant_copy.c src/hvm/guest_copy.c tests/unit/xen_world.c tests/unit/fakes.c */
+/* links: src/xen/hypercall.c src/xen/multicall.c src/xen/compat.c src/xen/version.c src/xen/console_io.c src/xen/domain_state.c src/xen/area.c src/xen/pvclock.c src/xen/runstate.c src/xen/vcpu_op.c src/xen/vcpu_timer.c src/xen/sched_op.c src/xen/hvm_op.c src/xen/platform.c src/xen/platform_pm.c src/xen/pcpu.c src/xen/platform_firmware.c src/xen/physdev.c src/xen/memory.c src/xen/memory_map.c src/xen/physmap.c src/xen/reservation.c src/xen/grant.c src/xen/grant_map.c src/xen/grant_op.c src/xen/grant_copy.c src/hvm/guest_copy.c tests/unit/xen_world.c tests/unit/fakes.c */
 /* platform_op: processor power data, CPUs in and out of use. The world has two CPUs with ACPI ids 10 and 11. */
 #include <stdarg.h>
 #include <stddef.h>
@@ -321,6 +321,75 @@ static void cores_are_parked_from_the_last_on_but_one_stays(void **state)
     assert_int_equal(platform(XENPF_core_parking), -XEN_EINVAL);
 }
 
+/* A third processor, which the MADT has as not enabled. */
+static void plug_in(void)
+{
+    acpi_info.cpu[acpi_info.nr_cpus++] = (struct acpi_cpu){.apic_id = 8, .uid = 12};
+}
+
+static long hotadd(u32 apic_id)
+{
+    op.u.cpu_add = (struct xenpf_cpu_hotadd){.apic_id = apic_id, .acpi_id = 2};
+    return platform(XENPF_cpu_hotadd);
+}
+
+static void a_cpu_is_added_then_brought_up(void **state)
+{
+    (void)state;
+    plug_in();
+    assert_int_equal(hotadd(8), 2);
+    assert_int_equal(world_rec.virqs, 1);
+    assert_int_equal(world_rec.virq, VIRQ_PCPU_STATE);
+    assert_int_equal(cpu_flags(2), 0);
+    assert_int_equal(op.u.pcpu_info.apic_id, 8);
+    assert_int_equal(op.u.pcpu_info.max_present, 2);
+    assert_int_equal(set_cpu(2, true), 0);
+    assert_int_equal(world_rec.virqs, 2);
+    assert_int_equal(cpu_flags(2), XEN_PCPU_FLAGS_ONLINE);
+    assert_int_equal(world_rec.new_homes, BIT(2));
+    world_rec.new_homes = 0;
+    assert_int_equal(set_cpu(2, false), 0);
+    assert_int_equal(set_cpu(2, true), 0);
+    assert_int_equal(world_rec.new_homes, 0); /* once */
+}
+
+static void cpus_that_cannot_be_added_are_refused(void **state)
+{
+    (void)state;
+    assert_int_equal(hotadd(8), -XEN_EINVAL); /* the MADT does not list it */
+    plug_in();
+    assert_int_equal(hotadd(4), -XEN_EEXIST);
+    op.u.cpu_add.apic_id = 8;
+    op.u.cpu_add.pxm = 256;
+    assert_int_equal(platform(XENPF_cpu_hotadd), -XEN_EINVAL);
+    world_op_result = -XEN_ENOSPC;
+    assert_int_equal(hotadd(8), -XEN_ENOSPC);
+    assert_int_equal(cpu_flags(2), XEN_PCPU_FLAGS_INVALID);
+    assert_int_equal(world_rec.virqs, 0);
+}
+
+static void a_cpu_that_does_not_start_stays_off(void **state)
+{
+    (void)state;
+    plug_in();
+    assert_int_equal(hotadd(8), 2);
+    world_op_result = -XEN_EIO;
+    assert_int_equal(set_cpu(2, true), -XEN_EIO);
+    assert_int_equal(cpu_flags(2), 0);
+    assert_int_equal(world_rec.virqs, 1);
+    assert_int_equal(world_rec.new_homes, 0);
+}
+
+static void parking_leaves_cpus_alone_that_never_ran(void **state)
+{
+    (void)state;
+    plug_in();
+    assert_int_equal(hotadd(8), 2);
+    assert_int_equal(parked(), 0);
+    assert_int_equal(park(0), 0);
+    assert_int_equal(cpu_flags(2), 0);
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -335,6 +404,10 @@ int main(void)
         T(a_cpu_goes_off_and_comes_back_with_an_event_each),
         T(the_boot_cpu_stays_and_others_must_exist),
         T(cores_are_parked_from_the_last_on_but_one_stays),
+        T(a_cpu_is_added_then_brought_up),
+        T(cpus_that_cannot_be_added_are_refused),
+        T(a_cpu_that_does_not_start_stays_off),
+        T(parking_leaves_cpus_alone_that_never_ran),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -380,6 +380,7 @@ static void processor_ids_of_dom0_name_physical_processors(void **state)
     acpi_info.cpu[0] = (struct acpi_cpu){.uid = 7, .apic_id = 0, .enabled = true};
     acpi_info.cpu[1] = (struct acpi_cpu){.uid = 8, .apic_id = 2};
     acpi_info.cpu[2] = (struct acpi_cpu){.uid = 1, .apic_id = 4, .enabled = true};
+    acpi_number_cpus();
     assert_ptr_equal(acpi_cpu_of_id(0), &acpi_info.cpu[0]);
     assert_ptr_equal(acpi_cpu_of_id(1), &acpi_info.cpu[2]);
     assert_null(acpi_cpu_of_id(2));
@@ -391,6 +392,21 @@ static void processor_ids_of_dom0_name_physical_processors(void **state)
     assert_null(acpi_cpu_of_id(8));
     assert_null(acpi_cpu_of_id(0));
     assert_int_equal(acpi_id_of_cpu(&acpi_info.cpu[0]), 7);
+}
+
+static void processors_that_come_later_take_the_next_ids(void **state)
+{
+    acpi_info.nr_cpus = 4;
+    for (unsigned i = 0; i < 4; i++)
+        acpi_info.cpu[i] = (struct acpi_cpu){.uid = 10 + i, .apic_id = 2 * i, .enabled = i == 1};
+    acpi_number_cpus();
+    acpi_enable_cpu(&acpi_info.cpu[3]);
+    acpi_enable_cpu(&acpi_info.cpu[0]);
+    assert_ptr_equal(acpi_cpu_of_id(0), &acpi_info.cpu[1]);
+    assert_ptr_equal(acpi_cpu_of_id(1), &acpi_info.cpu[3]);
+    assert_ptr_equal(acpi_cpu_of_id(2), &acpi_info.cpu[0]);
+    assert_null(acpi_cpu_of_id(3));
+    assert_int_equal(acpi_id_of_cpu(&acpi_info.cpu[3]), 1);
 }
 
 static void blocks_of_ports_are_told_once_each(void **state)
@@ -518,6 +534,7 @@ int main(void)
         T(the_stao_names_native_processors),
         T(aml_that_is_not_understood_is_left_alone),
         T(processor_ids_of_dom0_name_physical_processors),
+        T(processors_that_come_later_take_the_next_ids),
         T(blocks_of_ports_are_told_once_each),
         T(vcpus_that_come_later_are_there_but_not_present),
         T(without_a_free_gpe_every_vcpu_is_there_from_the_start),

@@ -8,6 +8,7 @@
 #include <torii/iomap.h>
 #include <torii/irq.h>
 #include <torii/sched.h>
+#include <torii/smp.h>
 #include <torii/vlapic.h>
 #include <torii/vpci.h>
 #include <torii/vpower.h>
@@ -68,7 +69,7 @@ static void make_machine(void)
     memset(&boot_info, 0, sizeof(boot_info));
     pcpu_nr = acpi_info.nr_cpus = 2;
     for (unsigned i = 0; i < 2; i++) {
-        cpu_storage[i] = (struct pcpu){.id = i, .apic_id = 4 * i, .online = true};
+        cpu_storage[i] = (struct pcpu){.id = i, .apic_id = 4 * i, .started = true, .online = true};
         pcpus[i] = &cpu_storage[i];
         acpi_info.cpu[i] = (struct acpi_cpu){.apic_id = 4 * i, .uid = 10 + i, .enabled = true};
     }
@@ -409,6 +410,36 @@ const struct pio_range *pio_find(const struct domain *d, u16 port)
 void sched_set_online(struct pcpu *c, bool online)
 {
     c->online = online;
+}
+
+void sched_new_home(struct pcpu *c)
+{
+    world_rec.new_homes |= (u32)BIT(c->id);
+}
+
+void acpi_enable_cpu(struct acpi_cpu *cpu)
+{
+    cpu->enabled = true;
+}
+
+int smp_add(u32 apic_id)
+{
+    for (unsigned i = 0; i < pcpu_nr; i++)
+        if (pcpus[i]->apic_id == apic_id)
+            return -XEN_EEXIST;
+    if (world_op_result)
+        return world_op_result;
+    cpu_storage[pcpu_nr] = (struct pcpu){.id = pcpu_nr, .apic_id = apic_id};
+    pcpus[pcpu_nr] = &cpu_storage[pcpu_nr];
+    return (int)pcpu_nr++;
+}
+
+int smp_start_cpu(unsigned cpu)
+{
+    if (!pcpus[cpu]->started && world_op_result)
+        return world_op_result;
+    pcpus[cpu]->started = true;
+    return 0;
 }
 
 /* --- interrupt controllers --- */

@@ -84,6 +84,7 @@ struct world_record {
         struct cstate c[CSTATES_MAX];
         struct pstates p;
     } power;
+    u32 new_homes; /* bit per CPU */
 };
 extern struct world_record world_rec;
 

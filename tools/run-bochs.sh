@@ -7,11 +7,12 @@
 #   MODEL=corei7_sandy_bridge_2600k    processor (bochs --help cpu lists them)      CPUS=1 MEM=1024
 #   KERNEL=6.1|6.12|7.2|FILE INITRD=FILE CMDLINE=WORDS TORII_ARGS=WORDS IMAGE=FILE HV=torii|xen   as in run-qemu.sh
 #   LIMIT=300                          seconds until it is killed                    ISO=FILE   boot from this instead
+#   KEEP_HALTED=1                      a boot processor that halts with interrupts off may be a guest's: it goes on
 #   DIR=build/bochs/MODEL-CPUS         for serial.log, bochs.log, times (CPU time) and what else is needed
 . "$(dirname "$0")/lib.sh"
 
 MODEL=${MODEL:-corei7_sandy_bridge_2600k} CPUS=${CPUS:-1} MEM=${MEM:-1024} KERNEL=${KERNEL:-6.1} LIMIT=${LIMIT:-300}
-ISO=${ISO:-}
+ISO=${ISO:-} KEEP_HALTED=${KEEP_HALTED:-}
 DIR=${DIR:-$BUILD/bochs/$MODEL-$CPUS}
 command -v bochs >/dev/null || die "bochs is missing: make deps"
 
@@ -81,9 +82,10 @@ bochs=$!
     exec cat "$terminal"
 ) >/dev/null 2>&1 &
 drain=$!
+halted() { [ -z "$KEEP_HALTED" ] && grep -q 'CPU0.*HLT instruction with IF=0' "$DIR/bochs.log"; }
+was_reset() { [ "$(grep -c 'Reset(HARDWARE) called' "$DIR/bochs.log")" -ge 2 ]; }
 (
-    until grep -q 'CPU0.*HLT instruction with IF=0' "$DIR/bochs.log" ||
-        [ "$(grep -c 'Reset(HARDWARE) called' "$DIR/bochs.log")" -ge 2 ]; do
+    until halted || was_reset; do
         sleep 1
     done
     kill -KILL -- -$bochs
@@ -97,6 +99,6 @@ wait $bochs || true
 times >"$DIR/times"
 [ "$ISO" != "$DIR/boot.iso" ] || rm -f "$ISO"
 if grep -q 'soft power off' "$DIR/bochs.log"; then exit 0; fi
-if grep -q 'CPU0.*HLT instruction with IF=0' "$DIR/bochs.log"; then exit 4; fi
-if [ "$(grep -c 'Reset(HARDWARE) called' "$DIR/bochs.log")" -ge 2 ]; then exit 3; fi
+if was_reset; then exit 3; fi
+if halted; then exit 4; fi
 die "no end; see $DIR/bochs.log"

@@ -23,6 +23,8 @@ GUESTS = ROOT / "tests" / "guests"
 KEPT = BUILD / "conformance"
 RESULT = re.compile(r"^(ok|not ok) (\d+) - (.*?)(?: # SKIP (.*))?$", re.M)
 DIFFERENCE = re.compile(r"^\| `([\w:]+)` \| (.+?) \| (.+?) \| (.+?) \|$", re.M)
+# What a difference.md row ends with when it speaks of QEMU.
+OF_QEMU = "emulator"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,7 +88,7 @@ def machine(run, hv, model="", **more):
     if not model:
         return VM(config(run, hv, **more), name)
     return Bochs(f"{name}-{model}", model, HV=hv, KERNEL=BUILD / "guests" / run.guest, CMDLINE=run.cmdline, CPUS=run.cpus,
-                 INITRD=BUILD / "guests" / "module", MEM=max(256, run.mem), IMAGE=more.get("image", ""),
+                 INITRD=BUILD / "guests" / "module", MEM=max(256, run.mem), IMAGE=more.get("image", ""), KEEP_HALTED=1,
                  TORII_ARGS=XEN_ON_BOCHS if hv == "xen" else "")
 
 
@@ -119,19 +121,26 @@ def execute(run, hv, model="", **more):
     return outcome
 
 
+def rows(page):
+    return DIFFERENCE.findall((ROOT / "docs" / page).read_text())
+
+
 def explained(model=""):
-    """{(run, check): who fails it} of the table in docs/differences.md; for Bochs, of the one in docs/intel.md."""
-    page = ROOT / "docs" / ("intel.md" if model else "differences.md")
-    return {(m[0], m[1]): m[2] for m in DIFFERENCE.findall(page.read_text())}
+    """{(run, check): who fails it}, from docs/differences.md; in Bochs docs/intel.md comes first, and what is QEMU's does not
+    count."""
+    if not model:
+        return {(run, check): who for run, check, who, _ in rows("differences.md")}
+    return {(run, check): who for run, check, who, why in rows("differences.md") if not why.endswith(OF_QEMU)} | {
+        (run, check): who for run, check, who, _ in rows("intel.md")}
 
 
 WHOLE_RUN = "(the run)"
 
 
 def expected(run, check, hv, model=""):
-    """What the documents say this hypervisor, or Torii on this processor, answers: "ok" unless it is listed there."""
+    """What the documents say this hypervisor answers, on this processor: "ok" unless it is listed there."""
     listed = explained(model).get((run.name, check), "").split()
-    return "not ok" if (model or hv) in listed or (model and "all" in listed) else "ok"
+    return "not ok" if hv in listed or (hv == "torii" and model in listed) else "ok"
 
 
 def unexplained(run, outcome, hv, model=""):

@@ -208,6 +208,8 @@ user_start:
         call *%rdi
         int $0x81
 isr_leave_user:
+        movl $SEL_DATA, %eax            /* the interrupt has left SS null, which a 32-bit segment cannot use */
+        movl %eax, %ss
         movq saved_rsp, %rsp
         popq %r15
         popq %r14
@@ -273,8 +275,8 @@ ap_stack:
 saved_rsp:
         .quad 0
 
-/* Identity: 4 GiB in 2 MiB pages, the topmost uncached, then 1 GiB pages to 512 GiB. Open to user mode. */
-        .globl pml4
+/* Identity: 4 GiB in 2 MiB pages, the topmost uncached, then 1 GiB pages to 512 GiB (see map_high). Open to user mode. */
+        .globl pml4, pdpt
         .balign 4096
 pml4:
         .quad pdpt + 7

@@ -80,6 +80,21 @@ static void find_hypervisor(void)
         tsc_khz = cpuid(xen_base + 3, 0).ecx;
 }
 
+/* Without 1 GiB pages what is above 4 GiB ends at 36 GiB, in 2 MiB pages. */
+#define FIRST_HIGH 4
+static void map_high(void)
+{
+    static u64 tables[32][512] PAGE_ALIGNED;
+
+    if (cpuid(0x80000001, 0).edx & BIT(26))
+        return;
+    for (u64 i = 0; i < ARRAY_SIZE(tables) * 512; i++)
+        tables[i / 512][i % 512] = (FIRST_HIGH * 512 + i) << 21 | 0x87;
+    for (u64 i = FIRST_HIGH; i < 512; i++)
+        pdpt[i] = i - FIRST_HIGH < ARRAY_SIZE(tables) ? (u64)tables[i - FIRST_HIGH] | 7 : 0;
+    __asm__ volatile("mov %0, %%cr3" : : "r"(pml4) : "memory");
+}
+
 static void calibrate_tsc(void)
 {
     u32 start = inl(acpi_ports.pm_timer);
@@ -115,6 +130,7 @@ void rt_main(void)
     start_info = (struct hvm_start_info *)(u64)entry_state.ebx;
     find_hypervisor();
     tables_init();
+    map_high();
     cpus[0].apic_id = cpuid(1, 0).ebx >> 24;
     cpu_init(&cpus[0]);
     __asm__ volatile("ltr %w0" : : "r"(SEL_TSS));

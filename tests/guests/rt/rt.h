@@ -64,7 +64,7 @@ struct entry_state {
 } __attribute__((packed));
 extern const struct entry_state entry_state;
 extern u8 image_start[], image_end[];
-extern u64 pml4[512], pd[2048];
+extern u64 pml4[512], pdpt[512], pd[2048];
 
 /* CPUs. */
 struct cpu {

@@ -77,10 +77,13 @@ static void noreturn_fn ap_main(struct pcpu *c)
     sched_loop();
 }
 
-/* A page of RAM above the interrupt vector table and BIOS data; low, since many programs look for tables higher up. */
+/*
+ * A page of RAM above the interrupt vector table and BIOS data; low, since many programs look for tables higher up, and below
+ * the pages where simple systems put trampolines of their own without a look at the memory map.
+ */
 static paddr_t find_page(void)
 {
-    for (paddr_t pa = 0x8000; pa < 0x9f000; pa += PAGE_SIZE)
+    for (paddr_t pa = 0x2000; pa < 0x9f000; pa += PAGE_SIZE)
         if (e820_covers(&boot_info.e820, pa, pa + PAGE_SIZE, E820_RAM))
             return pa;
     return 0;

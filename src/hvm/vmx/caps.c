@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Which controls every VMCS gets, from what the processor allows (SDM vol. 3 appendix A). */
+#include <torii/lib.h>
+
 #include "vmx.h"
 
 /* A control that must be 1, or must be 0, and the words for its absence. */
@@ -110,7 +112,9 @@ const char *vmx_choose(const struct vmx_msrs *m, struct vmx_caps *c)
 {
     const char *missing;
 
-    *c = (struct vmx_caps){.revision = BASIC_REVISION(m->basic)};
+    /* All of it, padding too: processors are compared as a whole. */
+    memset(c, 0, sizeof(*c));
+    c->revision = BASIC_REVISION(m->basic);
     missing = choose(m->pin, pin_on, none, 0, &c->pin);
     if (!missing)
         missing = choose(m->primary, primary_on, primary_off, PRIMARY_TPR_SHADOW, &c->primary);

@@ -70,6 +70,11 @@ void vmx_take_nmi(void)
     asm volatile("int %0" : : "i"(EXC_NMI) : "memory");
 }
 
+void vmx_set_cr2(u64 cr2)
+{
+    write_cr2(cr2);
+}
+
 void vmx_write_back_caches(void)
 {
     asm volatile("wbinvd" : : : "memory");
@@ -99,7 +104,7 @@ int vmx_cpu_enable(void)
     if (!vmxon(c->hvm_host_pa))
         return -XEN_EIO;
     if (!vmx_caps.revision) {
-        vmx_caps = caps;
+        memcpy(&vmx_caps, &caps, sizeof(caps));
         log_info("VMX: EPT%s, unrestricted guest%s%s%s\n", caps.ept_1g ? " with 1 GiB pages" : "",
                  caps.vpid ? ", VPID" : "", caps.tpr_shadow ? ", TPR shadow" : "",
                  caps.invept_single ? "" : ", INVEPT of all contexts only");

@@ -225,15 +225,6 @@ static void write_if_changed(u32 field, u64 val, u64 *written)
     }
 }
 
-static void write_event(struct hvm_vcpu *h)
-{
-    vmwrite(VMCS_ENTRY_EVENT, h->event);
-    if (h->event & EVENT_HAS_ERROR)
-        vmwrite(VMCS_ENTRY_ERROR, h->event_error);
-    if (h->event_length)
-        vmwrite(VMCS_ENTRY_INSN_LENGTH, h->event_length);
-}
-
 static void prepare_entry(struct vcpu *v)
 {
     struct hvm_vcpu *h = v->hvm;
@@ -243,40 +234,13 @@ static void prepare_entry(struct vcpu *v)
     write_if_changed(VMCS_GUEST_RIP, v->regs.rip, &h->rip);
     write_if_changed(VMCS_GUEST_RSP, v->regs.rsp, &h->rsp);
     write_if_changed(VMCS_GUEST_RFLAGS, v->regs.rflags, &h->rflags);
-    if (h->event)
-        write_event(h);
-    if (h->primary != h->primary_written)
-        vmwrite(VMCS_PRIMARY_CONTROLS, h->primary_written = h->primary);
-    if (vmx_caps.tpr_shadow) {
-        /* It may not be above the TPR (§27.2.1.1): then what waits for it is no longer hidden, and found at the next
-         * look. */
-        u32 threshold = min(h->threshold, (u32)h->vapic[VAPIC_TPR] >> 4);
-
-        if (threshold != h->threshold_written)
-            vmwrite(VMCS_TPR_THRESHOLD, h->threshold_written = threshold);
-    }
+    vmx_write_events(h);
     if (unlikely(h->tsc_offset != h->tsc_offset_written))
         vmwrite(VMCS_TSC_OFFSET, h->tsc_offset_written = h->tsc_offset);
     if (unlikely(h->flush)) {
         h->flush = false;
         flush_ept(h->eptp);
     }
-}
-
-/* An exit while an event was being delivered: deliver it again (§28.2.4). */
-static void keep_interrupted_event(struct hvm_vcpu *h)
-{
-    u64 event = vmread(VMCS_IDT_EVENT);
-
-    h->event = 0;
-    if (likely(!(event & EVENT_VALID)))
-        return;
-    h->event = (u32)(event & (EVENT_FIELDS | EVENT_VALID));
-    h->event_length = EVENT_TYPE(event) >= EVENT_TYPE_SOFT_INT ? (u32)vmread(VMCS_EXIT_INSN_LENGTH) : 0;
-    if (event & EVENT_HAS_ERROR)
-        h->event_error = (u32)vmread(VMCS_IDT_ERROR);
-    if (EVENT_TYPE(event) == EVENT_TYPE_NMI)
-        vmwrite(VMCS_GUEST_INTERRUPTIBILITY, vmread(VMCS_GUEST_INTERRUPTIBILITY) & ~BLOCKED_BY_NMI);
 }
 
 static void entry_failed(struct vcpu *v, struct hvm_exit *exit)
@@ -302,7 +266,7 @@ static void vmx_run(struct vcpu *v, struct hvm_exit *exit)
     v->regs.rip = h->rip = vmread(VMCS_GUEST_RIP);
     v->regs.rsp = h->rsp = vmread(VMCS_GUEST_RSP);
     v->regs.rflags = h->rflags = vmread(VMCS_GUEST_RFLAGS);
-    keep_interrupted_event(h);
+    vmx_keep_interrupted_event(h);
     vmx_decode_exit(v, exit);
 }
 
@@ -316,71 +280,6 @@ static void vmx_skip_insn(struct vcpu *v, const struct hvm_exit *exit)
     /* The debug trap that the instruction would have ended with (§27.3.1.5). */
     if (unlikely(v->regs.rflags & RFLAGS_TF) && !(vmread(VMCS_GUEST_DEBUGCTL) & DEBUGCTL_BTF))
         vmwrite(VMCS_GUEST_PENDING_DEBUG, vmread(VMCS_GUEST_PENDING_DEBUG) | PENDING_DEBUG_BS);
-}
-
-/* --- events --- */
-
-static bool vmx_can_accept_irq(struct vcpu *v)
-{
-    return v->regs.rflags & RFLAGS_IF && !(v->hvm->event & EVENT_VALID) &&
-           !(vmread(VMCS_GUEST_INTERRUPTIBILITY) & (BLOCKED_BY_STI | BLOCKED_BY_MOV_SS));
-}
-
-static bool vmx_can_accept_nmi(struct vcpu *v)
-{
-    return !(v->hvm->event & EVENT_VALID) &&
-           !(vmread(VMCS_GUEST_INTERRUPTIBILITY) & (BLOCKED_BY_STI | BLOCKED_BY_MOV_SS | BLOCKED_BY_NMI));
-}
-
-static void vmx_inject(struct vcpu *v, enum hvm_event_type type, u8 vector)
-{
-    v->hvm->event = vector | (u32)type << EVENT_TYPE_SHIFT | (u32)EVENT_VALID;
-    v->hvm->event_length = 0;
-}
-
-/* In real mode exceptions have no error code, and the entry would be refused. */
-static void vmx_inject_exception(struct vcpu *v, u8 vector, bool has_error, u32 error, u64 cr2)
-{
-    struct hvm_vcpu *h = v->hvm;
-
-    has_error = has_error && vmread(VMCS_GUEST_CR0) & CR0_PE;
-    h->event = vector | (u32)EVENT_TYPE_EXCEPTION << EVENT_TYPE_SHIFT | (u32)EVENT_VALID |
-               (has_error ? (u32)EVENT_HAS_ERROR : 0);
-    h->event_error = error;
-    h->event_length = 0;
-    if (vector == EXC_PF)
-        write_cr2(cr2);
-}
-
-/* An interrupt that the TPR hides becomes acceptable when the guest lowers that, else when it can take any. */
-static void vmx_irq_window(struct vcpu *v, bool on, u8 priority)
-{
-    struct hvm_vcpu *h = v->hvm;
-    bool hidden = on && priority <= hvm->get_cr8(v);
-
-    h->threshold = hidden ? priority : 0;
-    if (on && !hidden)
-        h->primary |= PRIMARY_INTERRUPT_WINDOW;
-    else
-        h->primary &= ~(u32)PRIMARY_INTERRUPT_WINDOW;
-}
-
-static void vmx_nmi_window(struct vcpu *v)
-{
-    v->hvm->primary |= PRIMARY_NMI_WINDOW;
-}
-
-static u8 vmx_get_cr8(struct vcpu *v)
-{
-    return v->hvm->vapic ? v->hvm->vapic[VAPIC_TPR] >> 4 : v->hvm->cr8;
-}
-
-static void vmx_set_cr8(struct vcpu *v, u8 cr8)
-{
-    if (v->hvm->vapic)
-        v->hvm->vapic[VAPIC_TPR] = (u8)(cr8 << 4);
-    else
-        v->hvm->cr8 = cr8;
 }
 
 /* --- state --- */

@@ -115,6 +115,21 @@ void vmx_cpu_disable(void);
 int vmx_domain_init(struct domain *d);
 void vmx_domain_free(struct domain *d);
 
+/* --- events.c: of struct hvm_ops, and what entry and exit do about events --- */
+
+bool vmx_can_accept_irq(struct vcpu *v);
+bool vmx_can_accept_nmi(struct vcpu *v);
+void vmx_inject(struct vcpu *v, enum hvm_event_type type, u8 vector);
+void vmx_inject_exception(struct vcpu *v, u8 vector, bool has_error, u32 error, u64 cr2);
+void vmx_irq_window(struct vcpu *v, bool on, u8 priority);
+void vmx_nmi_window(struct vcpu *v);
+u8 vmx_get_cr8(struct vcpu *v);
+void vmx_set_cr8(struct vcpu *v, u8 cr8);
+/* Event, windows and TPR threshold, for the entry that comes. */
+void vmx_write_events(struct hvm_vcpu *h);
+/* An exit while an event was being delivered: the next entry delivers it again (§28.2.4). */
+void vmx_keep_interrupted_event(struct hvm_vcpu *h);
+
 /* --- vmcs_setup.c: fields of the current VMCS --- */
 
 struct vmcs_config {
@@ -138,6 +153,7 @@ void vmx_decode_exit(struct vcpu *v, struct hvm_exit *exit);
 
 /* An exit took a physical NMI, and NMIs are blocked until an IRET: go through the IDT, as one of Torii's own does. */
 void vmx_take_nmi(void);
+void vmx_set_cr2(u64 cr2);
 /* For INVD: the caches hold Torii's data too. */
 void vmx_write_back_caches(void);
 

@@ -23,7 +23,7 @@ iso: deps-run deps-iso
 	tools/make-iso.sh $(BUILD)/torii.iso
 
 .PHONY: deps
-deps: deps-run deps-iso deps-check deps-bochs
+deps: deps-run deps-iso deps-check deps-lint deps-bochs
 deps-%:
 	@tools/deps.sh $*
 
@@ -34,10 +34,11 @@ help:
 	@echo '                KERNEL=6.1|6.12|7.2|FILE INITRD=FILE CMDLINE= TORII_ARGS= CPUS=2 MEM=2048'
 	@echo '                CPU=EPYC MACHINE=q35|pc QEMU=7.2|10.0|FILE QEMU_ARGS= HV=torii|xen|none'
 	@echo 'make iso        build/torii.iso: GRUB for BIOS and UEFI; KERNEL= INITRD= CMDLINE= TORII_ARGS='
-	@echo 'make check      both compilers, unit tests, fuzz corpora, system tests; one line of counts at the end'
+	@echo 'make check      both compilers, static analysis, unit tests, fuzz corpora, system tests; one line of counts at the end'
 	@echo 'make unit       the unit tests alone'
 	@echo 'make system     the system tests alone; PYTEST_ARGS="-k poweroff --hv=xen"'
 	@echo 'make fuzz       fuzz every target of tests/fuzz for TIME=60 seconds'
+	@echo 'make lint       gcc -fanalyzer, clang-tidy and cppcheck: no finding'
 	@echo 'make coverage   which lines of the pure core the unit tests reach: a table per file, build/coverage/lines.txt'
 	@echo 'make devices    the long tests of real devices: kernels, CPUs, moving interrupts, virtual functions, a storm'
 	@echo 'make matrix     kernels x QEMUs x CPUs x machines x sizes -> build/matrix.md'

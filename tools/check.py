@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""make check: both compilers, unit tests, fuzz corpora, system tests. The last line counts all of them."""
+"""make check: both compilers, static analysis, unit tests, fuzz corpora, system tests. The last line counts all of them."""
 import os
 import pathlib
 import re
@@ -47,6 +47,17 @@ def builds():
             print(output[-4000:])
     report("build with gcc and clang", 2 - len(bad), len(bad), 0, time.monotonic() - start, bad)
     return "gcc" not in bad
+
+
+def lint():
+    """gcc -fanalyzer, clang-tidy and cppcheck."""
+    start = time.monotonic()
+    status, output = make("-k", f"-j{JOBS}", "lint")
+    bad = sorted(set(re.findall(r"^(\S+?:\d+:\d+: (?:warning|error): .*)", output, re.M)))
+    if status and not bad:
+        print(output[-4000:])
+        bad = [f"make lint ended with status {status}"]
+    report("static analysis, 3 analyzers", 3 if not bad else 0, len(bad), 0, time.monotonic() - start, bad)
 
 
 def cmocka_counts(status, output):
@@ -135,9 +146,9 @@ def system():
 
 
 def main():
-    wanted = sys.argv[1:] or ["builds", "unit", "fuzz", "system"]
+    wanted = sys.argv[1:] or ["builds", "lint", "unit", "fuzz", "system"]
     for suite in wanted:
-        {"builds": builds, "unit": unit, "fuzz": fuzz, "system": system}[suite]()
+        {"builds": builds, "lint": lint, "unit": unit, "fuzz": fuzz, "system": system}[suite]()
     skipped = f", {total['skipped']} skipped" if total["skipped"] else ""
     print(f"{total['passed']} passed, {total['failed']} failed{skipped}")
     return 1 if total["failed"] or not total["passed"] else 0

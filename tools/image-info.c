@@ -39,10 +39,10 @@ static void write_file(const char *name, const void *data, size_t bytes)
     }
 }
 
-static int refused(const struct refusal *why)
+static _Noreturn void refused(const struct refusal *why)
 {
     printf("refused: %s\n", why->line);
-    return 2;
+    exit(2);
 }
 
 static void print_elf(const struct elf_image *e)
@@ -76,7 +76,7 @@ int main(int argc, char **argv)
     }
     file = read_file(argv[1], &bytes);
     if (image_probe(file, bytes, &src, &why))
-        return refused(&why);
+        refused(&why);
     printf("%s, %zu bytes of payload (compression: %s), %zu bytes of image\n", src.bzimage ? "bzImage" : "no bzImage",
            src.payload_bytes, image_compression_name(src.compression), src.image_bytes);
     if (src.bzimage)
@@ -84,10 +84,10 @@ int main(int argc, char **argv)
     image = malloc(src.image_bytes);
     arena = aligned_alloc(16, ALIGN_UP(src.arena_bytes + 16, 16ul));
     if (!image || !arena || image_decompress(&src, image, arena, src.arena_bytes, &peak, &why))
-        return refused(&why);
+        refused(&why);
     printf("decoder used %zu of %zu bytes set aside\n", peak, src.arena_bytes);
     if (elf_parse(image, src.image_bytes, &elf, &why))
-        return refused(&why);
+        refused(&why);
     print_elf(&elf);
     if (argc == 3)
         write_file(argv[2], image, src.image_bytes);

@@ -139,7 +139,7 @@ int multiboot_finish(const struct multiboot_parser *p)
 
         if (!e820_covers(&out->e820, m->start, m->start + m->size, E820_RAM))
             return refuse(p->why, -XEN_EINVAL, "module %u (0x%llx-0x%llx) is not in RAM", i,
-                          (unsigned long long)m->start, (unsigned long long)(m->start + m->size));
+                          (unsigned long long)m->start, (unsigned long long)m->start + m->size);
         for (unsigned j = 0; j < i; j++) {
             const struct boot_module *o = &out->module[j];
 

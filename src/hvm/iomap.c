@@ -270,7 +270,7 @@ void pio_access(struct vcpu *v, u16 port, unsigned bytes, bool write, u32 *val)
         return;
     }
     /* Bytes above port 0xffff do not exist: reads leave them all ones. */
-    for (done = 0; done < bytes && port + done <= 0xffff; done += piece) {
+    for (done = 0; done < min(bytes, 4u) && port + done <= 0xffff; done += piece) {
         u16 at = port + done;
         u32 part = (u32)low_bytes(result >> 8 * done, bytes - done);
 

@@ -365,6 +365,7 @@ static int parse_speed(const char *s, struct uart_config *cfg, struct refusal *w
 
 static int parse_format(const char *s, struct uart_config *cfg, struct refusal *why)
 {
+    /* NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult): three characters are there */
     if (strlen(s) != 3 || s[0] < '5' || s[0] > '8' || !strchr("noems", s[1]) || (s[2] != '1' && s[2] != '2'))
         return refuse(why, -XEN_EINVAL, "com: line format \"%s\" is not one like 8n1", s);
     cfg->data_bits = s[0] - '0';

@@ -47,10 +47,11 @@ static struct slot *refill(unsigned class)
 {
     struct page_header *h = frames_alloc(0);
     size_t size = 1ul << class;
-    char *first = (char *)h + max(size, sizeof(*h));
+    char *first;
 
     if (!h)
         return NULL;
+    first = (char *)h + max(size, sizeof(*h));
     *h = (struct page_header){.magic = HEAP_MAGIC, .class = (u8)class};
     spin_lock(&lock);
     for (char *p = first + size; p + size <= (char *)h + PAGE_SIZE; p += size) {

@@ -546,7 +546,7 @@ static void vpci_ecam(struct vcpu *v, void *ctx, gpa_t gpa, unsigned bytes, bool
         if (gpa >= base && gpa - base < (last - first + 1u) * PCI_ECAM_BUS_SIZE)
             break;
     sbdf = PCI_SBDF(seg, first + ((gpa - base) >> 20), (gpa - base) >> 12 & 0xff);
-    for (part = 0; part < bytes; part += 4) {
+    for (part = 0; part < min(bytes, 8u); part += 4) {
         if (write)
             vpci_config_write(vpci->d, sbdf, reg + part, min(bytes - part, 4u), *val >> part * 8);
         else

@@ -67,7 +67,7 @@ static int bucket_add(struct evtchn_domain *ed)
 /* A port the guest still has on a queue is not free: its word would link the new binding into the old place. */
 static bool port_is_free(const struct evtchn_domain *ed, u32 port)
 {
-    return evtchn_lookup(ed, port)->state == ECS_CLOSED && !(ed->fifo && evtchn_fifo_is_linked(ed->fifo, port));
+    return evtchn_at(ed, port)->state == ECS_CLOSED && !(ed->fifo && evtchn_fifo_is_linked(ed->fifo, port));
 }
 
 /* Lowest free port among those that have a bucket, or 0. */
@@ -106,7 +106,7 @@ static int port_alloc(struct domain *d, u32 *port)
         if (rc)
             return rc;
         ed->used[0] += found == 1; /* port 0, with its bucket */
-        evtchn_lookup(ed, 0)->state = ECS_RESERVED;
+        evtchn_at(ed, 0)->state = ECS_RESERVED;
     }
     *port = found;
     return 0;
@@ -115,7 +115,7 @@ static int port_alloc(struct domain *d, u32 *port)
 /* Set the fields a state needs with the returned port locked, then port_opened. */
 static struct evtchn *port_open(struct domain *d, u32 port, u8 state, u32 vcpu)
 {
-    struct evtchn *c = evtchn_lookup(d->evtchn, port);
+    struct evtchn *c = evtchn_at(d->evtchn, port);
 
     d->evtchn->used[port / EVTCHN_PER_BUCKET]++;
     spin_lock(&c->lock);
@@ -149,7 +149,7 @@ void evtchn_for_each(struct domain *d, void (*fn)(struct domain *d, struct evtch
             port += EVTCHN_PER_BUCKET - 1;
             continue;
         }
-        c = evtchn_lookup(ed, port);
+        c = evtchn_at(ed, port);
         if (evtchn_usable(c))
             fn(d, c, port, arg);
     }
@@ -280,7 +280,7 @@ int evtchn_bind_ipi(struct domain *d, u32 vcpu, u32 *port)
 /* The other end of a channel that is being closed waits for a new binding of the same domain. */
 static void disconnect(struct domain *d, struct domain *rd, u32 remote_port)
 {
-    struct evtchn *rc = evtchn_lookup(rd->evtchn, remote_port);
+    struct evtchn *rc = evtchn_at(rd->evtchn, remote_port);
 
     spin_lock(&rc->lock);
     rc->state = ECS_UNBOUND;
@@ -347,7 +347,7 @@ int evtchn_send(struct domain *d, u32 port)
     spin_lock(&c->lock);
     switch (c->state) {
     case ECS_INTERDOMAIN:
-        evtchn_raise(c->peer_domain, evtchn_lookup(c->peer_domain->evtchn, c->peer_port), c->peer_port);
+        evtchn_raise(c->peer_domain, evtchn_at(c->peer_domain->evtchn, c->peer_port), c->peer_port);
         break;
     case ECS_IPI:
         evtchn_raise(d, c, port);

@@ -26,7 +26,7 @@ void evtchn_dump(const struct domain *d)
 
     log_info("d%u event channels: %s, table of %u\n", d->id, ed->fifo ? "FIFO" : "2-level", ed->nr_ports);
     for (u32 port = 1; port < ed->nr_ports; port++) {
-        struct evtchn *c = evtchn_lookup(ed, port);
+        struct evtchn *c = evtchn_at(ed, port);
 
         if (!evtchn_usable(c))
             continue;

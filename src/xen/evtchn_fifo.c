@@ -215,7 +215,7 @@ static void relink_missed(struct domain *d, struct evtchn *c, u32 port, void *ar
 /* Senders that still saw the 2-level ABI finish before we hold the lock they raise under; then its bits stand still. */
 static void migrate_port(struct domain *d, struct evtchn *c, u32 port, void *arg)
 {
-    struct evtchn *source = c->state == ECS_INTERDOMAIN ? evtchn_lookup(c->peer_domain->evtchn, c->peer_port) : c;
+    struct evtchn *source = c->state == ECS_INTERDOMAIN ? evtchn_at(c->peer_domain->evtchn, c->peer_port) : c;
 
     (void)arg;
     spin_lock(&source->lock);
@@ -292,7 +292,7 @@ static void replay_page(struct domain *d, struct evtchn_fifo *f, u32 first)
     u32 end = min(first + EVTCHN_WORDS_PER_PAGE, d->evtchn->nr_ports);
 
     for (u32 port = first; port < end; port++) {
-        struct evtchn *c = evtchn_lookup(d->evtchn, port);
+        struct evtchn *c = evtchn_at(d->evtchn, port);
 
         if (READ_ONCE(c->fifo_pending) && atomic_xchg(&c->fifo_pending, false) && evtchn_usable(c))
             evtchn_fifo_raise(d, f, c, port);
@@ -332,7 +332,7 @@ int evtchn_fifo_expand_array(struct domain *d, gfn_t gfn)
 
 static void forget_port(struct evtchn_domain *ed, u32 port)
 {
-    struct evtchn *c = evtchn_lookup(ed, port);
+    struct evtchn *c = evtchn_at(ed, port);
 
     c->queue = EVTCHN_FIRST_QUEUE;
     c->fifo_pending = false;

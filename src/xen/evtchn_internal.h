@@ -95,12 +95,16 @@ struct evtchn_vcpu {
     } fifo;
 };
 
-/* The port's record, or NULL if there is none. Any context. */
+/* The record of a port that has been allocated once: records stay while the domain lives. Any context. */
+static inline struct evtchn *evtchn_at(const struct evtchn_domain *ed, u32 port)
+{
+    return &ed->bucket[port / EVTCHN_PER_BUCKET][port % EVTCHN_PER_BUCKET];
+}
+
+/* The record of a port a guest named, or NULL if there is none. Any context. */
 static inline struct evtchn *evtchn_lookup(const struct evtchn_domain *ed, u32 port)
 {
-    if (port >= atomic_load(&ed->nr_ports))
-        return NULL;
-    return &ed->bucket[port / EVTCHN_PER_BUCKET][port % EVTCHN_PER_BUCKET];
+    return port < atomic_load(&ed->nr_ports) ? evtchn_at(ed, port) : NULL;
 }
 
 static inline struct vcpu *evtchn_vcpu_of(const struct domain *d, u32 id)

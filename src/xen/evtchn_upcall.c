@@ -121,7 +121,7 @@ static void raise_bound(struct domain *d, const u32 *slot, u32 virq)
 
     if (!port)
         return;
-    c = evtchn_lookup(d->evtchn, port);
+    c = evtchn_at(d->evtchn, port);
     spin_lock(&c->lock);
     if (likely(c->state == ECS_VIRQ && c->virq == virq && READ_ONCE(*slot) == port))
         evtchn_raise(d, c, port);

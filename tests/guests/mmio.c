@@ -114,7 +114,7 @@ static void strings(void)
     d = TICR, s = (u64)from, n = 1;
     __asm__ volatile("rep movsl" : "+D"(d), "+S"(s), "+c"(n) : : "memory");
     ok(read32(TICR) == 0x11 && d == TICR + 4 && s == (u64)&from[1] && n == 0, "REP MOVSD to the page");
-    d = (u64)to, s = LAPIC_BASE + LAPIC_VERSION, n = 1;
+    d = (u64)to, s = LAPIC_BASE + LAPIC_VERSION;
     __asm__ volatile("movsl" : "+D"(d), "+S"(s) : : "memory");
     ok(to[0] == read32(LAPIC_BASE + LAPIC_VERSION) && d == (u64)&to[1] && s == LAPIC_BASE + LAPIC_VERSION + 4,
        "MOVSD from the page");

@@ -134,6 +134,8 @@ static uint32_t clock_gsi = 8;
 /* 6. Processors and IO-APIC: the MADT. */
 static void read_madt(const uint8_t *madt)
 {
+    if (!madt)
+        return;
     for (const uint8_t *e = madt + 44; e < madt + *(uint32_t *)(madt + 4); e += e[1]) {
         if ((e[0] == 0 && e[4] & 1) || (e[0] == 9 && e[8] & 1)) { /* local APIC, local x2APIC: enabled */
             if (nr_cpus++ == 1)

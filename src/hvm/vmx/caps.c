@@ -149,3 +149,13 @@ const char *vmx_choose(const struct vmx_msrs *m, struct vmx_caps *c)
     choose_control_registers(m, c);
     return NULL;
 }
+
+/* Member by member: between them lie bytes that mean nothing. */
+bool vmx_caps_equal(const struct vmx_caps *a, const struct vmx_caps *b)
+{
+    return a->revision == b->revision && a->pin == b->pin && a->primary == b->primary && a->secondary == b->secondary &&
+           a->exit == b->exit && a->entry == b->entry && a->cr0_mask == b->cr0_mask && a->cr4_mask == b->cr4_mask &&
+           a->cr0_fixed == b->cr0_fixed && a->cr4_fixed == b->cr4_fixed && a->eptp_bits == b->eptp_bits &&
+           a->tpr_shadow == b->tpr_shadow && a->vpid == b->vpid && a->ept_1g == b->ept_1g &&
+           a->invept_single == b->invept_single;
+}

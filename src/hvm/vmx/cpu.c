@@ -87,7 +87,7 @@ int vmx_cpu_enable(void)
     const char *missing = examine(&caps);
     u64 feature;
 
-    if (missing || (vmx_caps.revision && memcmp(&caps, &vmx_caps, sizeof(caps)))) {
+    if (missing || (vmx_caps.revision && !vmx_caps_equal(&caps, &vmx_caps))) {
         log_err("CPU %u: VMX %s\n", c->id, missing ? missing : "differs from the boot CPU's");
         return -XEN_ENODEV;
     }

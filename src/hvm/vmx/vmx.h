@@ -68,6 +68,8 @@ extern struct vmx_caps vmx_caps;
 
 /* NULL, or what is missing. Pure. */
 const char *vmx_choose(const struct vmx_msrs *m, struct vmx_caps *caps);
+/* A VMCS made for one of them runs on the other. */
+bool vmx_caps_equal(const struct vmx_caps *a, const struct vmx_caps *b);
 
 /* MSRs of the guest's that no VMCS holds and Torii has no use for: the guest's values stay in the hardware. */
 enum { VMX_MSRS = 6 };

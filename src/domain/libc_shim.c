@@ -27,7 +27,7 @@ void libc_arena_set(void *base, size_t bytes)
     size_t skip = -(uintptr_t)base & (ARENA_ALIGN - 1);
 
     skip = min(skip, bytes);
-    arena.base = (u8 *)base + skip;
+    arena.base = base ? (u8 *)base + skip : NULL;
     arena.bytes = bytes - skip;
     arena.used = arena.peak = 0;
     arena.top = NO_PIECE;

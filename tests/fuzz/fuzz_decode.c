@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* links: src/hvm/decode.c */
-/* Any bytes in any mode: the decoder stays within them, and what it says about an instruction is consistent. */
+/* links: src/hvm/decode.c tests/unit/decode_oracle.c */
+/* libs: -lZydis */
+/* Any bytes in any mode: the decoder stays within them, what it says is consistent, and Zydis says the same. */
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <torii/decode.h>
 #include <torii/hvm.h>
+
+#include "decode_oracle.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -32,6 +35,32 @@ static void check_ranges(const struct insn *in, enum insn_mode mode)
     CHECK(in->mem.scale == 1 || in->mem.scale == 2 || in->mem.scale == 4 || in->mem.scale == 8);
     CHECK(in->mem.seg <= SEG_GS);
     CHECK(!in->mem.rip_relative || (mode == INSN_MODE_64 && in->mem.base == INSN_NO_REG));
+}
+
+/* What follows the input is zeros here. */
+static void check_oracle(const uint8_t *bytes, unsigned n, enum insn_mode mode)
+{
+    static bool ready;
+    uint8_t padded[INSN_MAX + 16] = {0};
+    unsigned ours, theirs;
+    const char *bad;
+
+    if (!ready)
+        oracle_init();
+    ready = true;
+    memcpy(padded, bytes, n < INSN_MAX ? n : INSN_MAX);
+    bad = oracle_compare(padded, mode);
+    ours = insn_length(padded, INSN_MAX, mode);
+    theirs = oracle_length(padded, mode);
+    if (!bad && ours && theirs && ours != theirs)
+        bad = "length of an instruction that exits";
+    if (!bad)
+        return;
+    fprintf(stderr, "mode %d, %s:", 16 << mode, bad);
+    for (unsigned i = 0; i < INSN_MAX; i++)
+        fprintf(stderr, " %02x", padded[i]);
+    fprintf(stderr, "\n");
+    abort();
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -67,6 +96,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     case INSN_UNKNOWN:
         break;
     }
+    check_oracle(bytes, n, mode);
     free(bytes);
     return 0;
 }

@@ -19,6 +19,9 @@ bool console_output_ready(void);
 size_t console_ring_read(char *buf, size_t max, u64 *pos);
 void console_ring_clear(void);
 
+/* What the key does, or a line that it is none. Any CPU, interrupts disabled, no lock held. */
+void console_key_pressed(char key);
+
 /* A key of the debug console (Xen's letters where the meaning is Xen's). Registered by the room that knows the answer. */
 struct console_key {
     char key;

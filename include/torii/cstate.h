@@ -40,6 +40,12 @@ bool cstate_has_mwait(void);
  */
 void cstate_idle(const bool *wake);
 
+/*
+ * The counters of a CPU's states, HLT first, then by latency: their number. No such CPU: 0. With `reset` they start again
+ * from 0 afterwards.
+ */
+unsigned cstate_statistics(unsigned cpu, struct cstate_stat stat[CSTATES_MAX + 1], bool reset);
+
 /* To the log: states of every CPU, how often and how long each was used. */
 void cstate_dump(void);
 

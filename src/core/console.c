@@ -180,7 +180,7 @@ void console_ring_clear(void)
     release();
 }
 
-static void key_pressed(char key)
+void console_key_pressed(char key)
 {
     for (const struct console_key *k = __start_console_keys; k < __stop_console_keys; k++)
         if (k->key == key) {
@@ -217,7 +217,7 @@ static bool input_byte(char c)
     }
     if (input_to_torii) {
         switch_presses = 0;
-        key_pressed(c);
+        console_key_pressed(c);
         return false;
     }
     return true;

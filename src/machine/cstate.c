@@ -148,6 +148,21 @@ void cstate_idle(const bool *wake)
     stat->ns += slept;
 }
 
+/* The CPU itself goes on counting meanwhile: a sleep that ends just now may be lost. */
+unsigned cstate_statistics(unsigned cpu, struct cstate_stat stat[CSTATES_MAX + 1], bool reset)
+{
+    struct cpu_cstates *c = cpu < MAX_CPUS ? atomic_load(&active[cpu]) : NULL;
+    struct cstate_stat *from = c ? c->stat : &halt_stat[min(cpu, MAX_CPUS - 1u)];
+    unsigned nr = c ? c->nr : 1;
+
+    if (cpu >= MAX_CPUS)
+        return 0;
+    memcpy(stat, from, nr * sizeof(*stat));
+    if (reset)
+        memset(from, 0, nr * sizeof(*from));
+    return nr;
+}
+
 static void dump_state(unsigned cpu, const struct cstate *s, const struct cstate_stat *stat)
 {
     static const char *const names[] = {[CSTATE_HLT] = "HLT", [CSTATE_IO] = "port", [CSTATE_MWAIT] = "MWAIT"};

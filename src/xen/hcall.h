@@ -66,6 +66,7 @@ long hypercall_sched_op(struct hcall *c);
 long hypercall_event_channel_op(struct hcall *c);
 long hypercall_physdev_op(struct hcall *c);
 long hypercall_hvm_op(struct hcall *c);
+long hypercall_sysctl(struct hcall *c);
 
 /* Counters of a new vCPU. 0 or -XEN_ENOMEM. */
 int hypercall_stats_init(struct vcpu *v);

@@ -39,6 +39,7 @@ static const struct family families[NR_FAMILIES] = {
     [__HYPERVISOR_event_channel_op] = {"event_channel_op", hypercall_event_channel_op, false},
     [__HYPERVISOR_physdev_op] = {"physdev_op", hypercall_physdev_op, false},
     [__HYPERVISOR_hvm_op] = {"hvm_op", hypercall_hvm_op, false},
+    [__HYPERVISOR_sysctl] = {"sysctl", hypercall_sysctl, true},
 };
 
 /* A vCPU counts its own calls, so that a count costs no shared cache line. */

@@ -394,6 +394,23 @@ int cstate_set(unsigned cpu, const struct cstate *states, unsigned nr)
     return world_op_result;
 }
 
+/* CPU 1 has two states, of which the second was used; the others halt. */
+unsigned cstate_statistics(unsigned cpu, struct cstate_stat stat[CSTATES_MAX + 1], bool reset)
+{
+    stat[0] = (struct cstate_stat){.entries = 3, .ns = 3000};
+    stat[1] = (struct cstate_stat){.entries = 5, .ns = 50000};
+    world_rec.power.resets += reset;
+    return cpu == 1 ? 2 : 1;
+}
+
+void console_key_pressed(char key)
+{
+    size_t n = strlen(world_rec.keys);
+
+    if (n + 1 < sizeof(world_rec.keys))
+        world_rec.keys[n] = key;
+}
+
 int pstate_update(unsigned cpu, const struct pstates *update)
 {
     world_rec.power.p_calls++;
@@ -427,8 +444,8 @@ int smp_add(u32 apic_id)
     for (unsigned i = 0; i < pcpu_nr; i++)
         if (pcpus[i]->apic_id == apic_id)
             return -XEN_EEXIST;
-    if (world_op_result)
-        return world_op_result;
+    if (world_op_result || pcpu_nr == WORLD_VCPUS)
+        return world_op_result ? world_op_result : -XEN_ENOSPC;
     cpu_storage[pcpu_nr] = (struct pcpu){.id = pcpu_nr, .apic_id = apic_id};
     pcpus[pcpu_nr] = &cpu_storage[pcpu_nr];
     return (int)pcpu_nr++;

@@ -80,11 +80,12 @@ struct world_record {
         bool extended;
     } sleep;
     struct {
-        unsigned c_calls, p_calls, cpu, nr;
+        unsigned c_calls, p_calls, resets, cpu, nr;
         struct cstate c[CSTATES_MAX];
         struct pstates p;
     } power;
     u32 new_homes; /* bit per CPU */
+    char keys[8];
 };
 extern struct world_record world_rec;
 

@@ -47,7 +47,7 @@ u16 acpi_cpu_hotplug_port(void)
 
 int pio_register(struct domain *d, u16 first, u16 last, pio_fn *fn, void *ctx)
 {
-    range = (struct pio_range){first, last, fn, ctx};
+    range = (struct pio_range){.first = first, .last = last, .fn = fn, .ctx = ctx};
     return 0;
 }
 

@@ -41,6 +41,7 @@ help:
 	@echo 'make lint       gcc -fanalyzer, clang-tidy and cppcheck: no finding'
 	@echo 'make coverage   which lines of the pure core the unit tests reach: a table per file, build/coverage/lines.txt'
 	@echo 'make devices    the long tests of real devices: kernels, CPUs, moving interrupts, virtual functions, a storm'
+	@echo 'make compare    the same Debian on bare QEMU, Torii and Xen, side by side -> docs/devices.md'
 	@echo 'make matrix     kernels x QEMUs x CPUs x machines x sizes -> build/matrix.md'
 	@echo 'make soak       idle and under load, SOAK_MINUTES=60'
 	@echo 'make deps       install the Debian packages all this needs (tools/packages.txt)'

@@ -40,6 +40,12 @@ int msr_register(struct domain *d, u32 first, u32 last, msr_read_fn *read, msr_w
  */
 bool pio_pass(struct domain *d, u16 first, u16 last, bool pass);
 
+/*
+ * One port of a domain that runs, for good. The vCPUs heed it from their next exit on. 0, -XEN_EEXIST, -XEN_ENOSPC (a few
+ * are possible), -XEN_EOPNOTSUPP. Any CPU.
+ */
+int pio_register_late(struct domain *d, u16 port, pio_fn *fn, void *ctx);
+
 /* Create the empty tables / drop them. 0 or -XEN_ENOMEM. */
 int io_map_init(struct domain *d);
 void io_map_free(struct domain *d);
@@ -87,6 +93,8 @@ void pio_bitmap_fill(const struct domain *d, u8 bitmap[PIO_BITMAP_BYTES]);
 void pio_bitmap_update(const struct domain *d, u8 bitmap[PIO_BITMAP_BYTES], u16 first, u16 last);
 /* pio_pass's part in the table: false if [first, last] is no range of it. */
 bool pio_set_pass(struct domain *d, u16 first, u16 last, bool pass);
+/* pio_register_late's. */
+int pio_add_late(struct domain *d, u16 port, pio_fn *fn, void *ctx);
 /* Call fn for each MSR range in ascending order; read, write: that direction has a handler and must exit. */
 void msr_for_each(const struct domain *d, void (*fn)(void *ctx, u32 first, u32 last, bool read, bool write), void *ctx);
 /* Call fn for each MMIO range in ascending order, for the holes in stage 2. fn must not register. */

@@ -40,6 +40,8 @@ void machine_triple_fault(void);
  * its next interrupt, as it would have; how deep the processor sleeps is Torii's choice. 0 or -errno.
  */
 int idle_ports_register(struct domain *d);
+/* Another one, which Dom0's driver found in _CST while d runs. A line says whether it is watched. */
+void idle_port_learned(struct domain *d, u16 port);
 
 /* src/vdev/legacy.c: the ports Dom0 must not reach (the 8259s), Xen's own port 0xe9. 0 or -errno. */
 int legacy_ports_register(struct domain *d);

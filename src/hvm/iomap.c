@@ -2,7 +2,8 @@
 /*
  * The three tables of iomap.h: sorted arrays searched by bisection.
  *
- * Ports and MSRs are registered before the domain runs and are constant afterwards, but for `pass`. MMIO ranges change while the domain
+ * Ports and MSRs are registered before the domain runs and are constant afterwards, but for `pass` and the few late ports,
+ * which are only ever appended. MMIO ranges change while the domain
  * runs, so their array has a sequence count: writers, serialised by the lock, make it odd while they move entries; a
  * lookup takes no lock, copies the entry it found and starts again if the count was odd or has changed. Torii runs with
  * interrupts disabled, so a writer is never preempted in the middle.
@@ -15,13 +16,15 @@
 #include <torii/lib.h>
 
 #define PIO_RANGES_MAX  256
+#define PIO_LATE_MAX    16
 #define MSR_RANGES_MAX  512
 #define MMIO_RANGES_MAX 1024
 
 struct io_map {
     spinlock_t lock; /* writers of all three tables */
     u32 mmio_seq;
-    unsigned nr_pio, nr_msr, nr_mmio;
+    unsigned nr_pio, nr_msr, nr_mmio, nr_late;
+    struct pio_range late[PIO_LATE_MAX]; /* one port each */
     struct pio_range pio[PIO_RANGES_MAX];
     struct msr_range msr[MSR_RANGES_MAX];
     struct mmio_range mmio[MMIO_RANGES_MAX];
@@ -104,6 +107,24 @@ int pio_register(struct domain *d, u16 first, u16 last, pio_fn *fn, void *ctx)
     return at < 0 ? at : 0;
 }
 
+int pio_add_late(struct domain *d, u16 port, pio_fn *fn, void *ctx)
+{
+    struct io_map *io = d->io;
+    int rc = 0;
+
+    spin_lock(&io->lock);
+    if (pio_find(d, port)) {
+        rc = -XEN_EEXIST;
+    } else if (io->nr_late == PIO_LATE_MAX) {
+        rc = -XEN_ENOSPC;
+    } else {
+        io->late[io->nr_late] = (struct pio_range){port, port, fn, ctx, false};
+        atomic_store(&io->nr_late, io->nr_late + 1);
+    }
+    spin_unlock(&io->lock);
+    return rc;
+}
+
 int msr_register(struct domain *d, u32 first, u32 last, msr_read_fn *read, msr_write_fn *write)
 {
     struct io_map *io = d->io;
@@ -175,9 +196,14 @@ int mmio_unregister(struct domain *d, gpa_t first, gpa_t last)
 const struct pio_range *pio_find(const struct domain *d, u16 port)
 {
     const struct io_map *io = d->io;
-    unsigned at = RANGE_INDEX(io->pio, io->nr_pio, port);
+    unsigned at = RANGE_INDEX(io->pio, io->nr_pio, port), nr_late = atomic_load(&io->nr_late);
 
-    return at < io->nr_pio && io->pio[at].first <= port ? &io->pio[at] : NULL;
+    if (at < io->nr_pio && io->pio[at].first <= port)
+        return &io->pio[at];
+    for (unsigned i = 0; i < nr_late; i++)
+        if (io->late[i].first == port)
+            return &io->late[i];
+    return NULL;
 }
 
 const struct msr_range *msr_find(const struct domain *d, u32 msr)
@@ -337,6 +363,8 @@ void pio_bitmap_fill(const struct domain *d, u8 bitmap[PIO_BITMAP_BYTES])
     for (i = 0; i < io->nr_pio; i++)
         for (port = io->pio[i].first; port <= io->pio[i].last && !io->pio[i].pass; port++)
             bitmap[port / 8] |= 1u << port % 8;
+    for (i = 0; i < io->nr_late; i++)
+        bitmap[io->late[i].first / 8] |= 1u << io->late[i].first % 8;
 }
 
 void pio_bitmap_update(const struct domain *d, u8 bitmap[PIO_BITMAP_BYTES], u16 first, u16 last)

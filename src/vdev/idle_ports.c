@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Ports by which an OS idles a processor: where the native Processor objects have them, and where AMD processors decode
- * them. Dom0 finds them in _CST.
+ * them. A port that only _CST knows is told by Dom0's driver when it sends the states up.
  */
 #include <torii/acpi_build.h>
 #include <torii/domain.h>
@@ -56,4 +56,14 @@ int idle_ports_register(struct domain *d)
     if (!rc && rdmsr_safe(MSR_CSTATE_BASE, &base) && (u16)base)
         rc = add(d, (u16)base, (u16)base + CSTATE_PORTS - 1);
     return rc;
+}
+
+void idle_port_learned(struct domain *d, u16 port)
+{
+    int rc = pio_register_late(d, port, idle_port, NULL);
+
+    if (!rc)
+        log_info("idle port %#x is watched from now on\n", port);
+    else if (rc != -XEN_EEXIST)
+        log_info("idle port %#x is not watched: domain %u can enter the state itself\n", port, d->id);
 }

@@ -2,10 +2,10 @@
 /* What Dom0's ACPI driver learned about the physical processors (ACPI 6.5 §8.4), checked and handed to who uses it. */
 #include <torii/acpi_build.h>
 #include <torii/cstate.h>
-#include <torii/iomap.h>
 #include <torii/lib.h>
 #include <torii/log.h>
 #include <torii/pstate.h>
+#include <torii/vpower.h>
 
 #include "pcpu_info.h"
 #include "platform_pm.h"
@@ -63,13 +63,6 @@ static long read_cx(const struct xen_processor_cx *cx, struct cstate *s)
     return 0;
 }
 
-/* Such a port becomes known too late to be trapped: Dom0 can stop a processor with it, until the next interrupt. */
-static void note_port(const struct hcall *c, const struct cstate *s)
-{
-    if (s->method == CSTATE_IO && !pio_find(c->v->d, (u16)s->address))
-        log_info("C%u port %#x is not watched: Dom0 can enter the state itself\n", s->type, s->address);
-}
-
 static long set_cx(const struct hcall *c, unsigned cpu, const struct xen_processor_power *power)
 {
     struct cstate states[CSTATES_MAX];
@@ -85,8 +78,9 @@ static long set_cx(const struct hcall *c, unsigned cpu, const struct xen_process
     }
     if (!rc)
         rc = cstate_set(cpu, states, power->count);
-    for (unsigned i = 0; !rc && cpu == 0 && i < power->count; i++)
-        note_port(c, &states[i]);
+    for (unsigned i = 0; !rc && i < power->count; i++)
+        if (states[i].method == CSTATE_IO && states[i].type > 1)
+            idle_port_learned(c->v->d, (u16)states[i].address);
     return rc;
 }
 

@@ -41,8 +41,13 @@ bool rdmsr_safe(u32 msr, u64 *val)
 int pio_register(struct domain *d, u16 first, u16 last, pio_fn *fn, void *ctx)
 {
     if (!result)
-        range[nr_ranges++] = (struct pio_range){first, last, fn, ctx};
+        range[nr_ranges++] = (struct pio_range){.first = first, .last = last, .fn = fn, .ctx = ctx};
     return result;
+}
+
+int pio_register_late(struct domain *d, u16 port, pio_fn *fn, void *ctx)
+{
+    return pio_register(d, port, port, fn, ctx);
 }
 
 bool vlapic_nmi_pending(const struct vcpu *v)
@@ -143,6 +148,19 @@ static void a_read_blocks_unless_something_is_pending(void **state)
     assert_int_equal(blocks, 2);
 }
 
+static void a_port_learned_later_blocks_as_well(void **state)
+{
+    idle_port_learned(&dom, 0x1771);
+    assert_int_equal(range[0].first, 0x1771);
+    access_port(false);
+    assert_int_equal(blocks, 1);
+    result = -XEN_EEXIST;
+    idle_port_learned(&dom, 0x1771);
+    result = -XEN_ENOSPC;
+    idle_port_learned(&dom, 0x1772);
+    assert_int_equal(nr_ranges, 1);
+}
+
 #define T(f) cmocka_unit_test_setup(f, setup)
 
 int main(void)
@@ -152,6 +170,7 @@ int main(void)
         T(a_block_that_is_no_port_is_passed_over),
         T(a_port_that_is_taken_stays_with_who_has_it),
         T(a_read_blocks_unless_something_is_pending),
+        T(a_port_learned_later_blocks_as_well),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

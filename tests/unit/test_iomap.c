@@ -350,6 +350,31 @@ static void only_a_whole_range_can_pass(void **state)
     assert_false(pio_set_pass(&dom, 0x100, 0x100, true));
 }
 
+static void late_ports_are_found_behind_the_others(void **state)
+{
+    u8 bitmap[PIO_BITMAP_BYTES];
+    u32 val = 0;
+    u16 port;
+
+    assert_int_equal(pio_register(&dom, 0x600, 0x60f, pio, "a"), 0);
+    pio_bitmap_fill(&dom, bitmap);
+    assert_int_equal(pio_add_late(&dom, 0x614, pio, "l"), 0);
+    pio_bitmap_update(&dom, bitmap, 0x614, 0x614);
+    assert_int_equal(bitmap[0x614 / 8], 0x10);
+    pio_bitmap_fill(&dom, bitmap);
+    assert_int_equal(bitmap[0x614 / 8], 0x10);
+    assert_int_equal(*(char *)pio_find(&dom, 0x614)->ctx, 'l');
+    assert_null(pio_find(&dom, 0x615));
+    pio_access(&v, 0x614, 1, false, &val);
+    assert_int_equal(nr_seen, 1);
+    assert_int_equal(pio_add_late(&dom, 0x614, pio, "l"), -XEN_EEXIST);
+    assert_int_equal(pio_add_late(&dom, 0x600, pio, "l"), -XEN_EEXIST);
+    for (port = 0x700; !pio_add_late(&dom, port, pio, "l"); port++)
+        assert_true(port < 0x800);
+    assert_int_equal(pio_add_late(&dom, port, pio, "l"), -XEN_ENOSPC);
+    assert_non_null(pio_find(&dom, port - 1));
+}
+
 static unsigned nr_ranges;
 
 static void check_msr(void *ctx, u32 first, u32 last, bool read, bool write)
@@ -476,6 +501,7 @@ int main(void)
         T(the_io_bitmap_has_a_bit_for_each_registered_port),
         T(a_range_that_passes_has_no_bits_until_it_is_trapped_again),
         T(only_a_whole_range_can_pass),
+        T(late_ports_are_found_behind_the_others),
         T(msr_ranges_come_in_order_with_their_directions),
         T(mmio_ranges_come_in_order),
         T(ready_made_handlers_do_what_they_are_called),

@@ -92,6 +92,8 @@ static void idle_states_are_kept_for_the_cpu_of_the_id(void **state)
     assert_int_equal(s[1].latency_us, 50);
     assert_int_equal(s[2].method, CSTATE_MWAIT);
     assert_int_equal(s[2].address, 0x20);
+    assert_int_equal(world_rec.power.idle_ports, 1); /* Dom0 knows that port, too */
+    assert_int_equal(world_rec.power.idle_port, 0x414);
 }
 
 static void bad_idle_states_are_refused_whole(void **state)
@@ -118,6 +120,7 @@ static void bad_idle_states_are_refused_whole(void **state)
     cx[0].dpcnt = UINT32_MAX;
     assert_int_equal(upload_cx(3), -XEN_EINVAL);
     assert_int_equal(world_rec.power.c_calls, 0);
+    assert_int_equal(world_rec.power.idle_ports, 0);
     good_cx();
     world_op_result = -XEN_ENOMEM;
     assert_int_equal(upload_cx(3), -XEN_ENOMEM);

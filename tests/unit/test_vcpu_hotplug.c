@@ -53,7 +53,7 @@ void *paddr_to_virt(paddr_t pa)
 int pio_register(struct domain *d, u16 first, u16 last, pio_fn *fn, void *ctx)
 {
     assert_int_equal(first, last);
-    range[nr_ranges++] = (struct pio_range){first, last, fn, ctx};
+    range[nr_ranges++] = (struct pio_range){.first = first, .last = last, .fn = fn, .ctx = ctx};
     return 0;
 }
 

@@ -419,9 +419,10 @@ int pstate_update(unsigned cpu, const struct pstates *update)
     return world_op_result;
 }
 
-const struct pio_range *pio_find(const struct domain *d, u16 port)
+void idle_port_learned(struct domain *d, u16 port)
 {
-    return NULL;
+    world_rec.power.idle_ports++;
+    world_rec.power.idle_port = port;
 }
 
 void sched_set_online(struct pcpu *c, bool online)

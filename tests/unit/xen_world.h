@@ -80,7 +80,7 @@ struct world_record {
         bool extended;
     } sleep;
     struct {
-        unsigned c_calls, p_calls, resets, cpu, nr;
+        unsigned c_calls, p_calls, resets, cpu, nr, idle_ports, idle_port;
         struct cstate c[CSTATES_MAX];
         struct pstates p;
     } power;

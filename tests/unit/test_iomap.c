@@ -365,7 +365,7 @@ static void late_ports_are_found_behind_the_others(void **state)
     assert_int_equal(bitmap[0x614 / 8], 0x10);
     assert_int_equal(*(char *)pio_find(&dom, 0x614)->ctx, 'l');
     assert_null(pio_find(&dom, 0x615));
-    pio_access(&v, 0x614, 1, false, &val);
+    pio_access(&cpu, 0x614, 1, false, &val);
     assert_int_equal(nr_seen, 1);
     assert_int_equal(pio_add_late(&dom, 0x614, pio, "l"), -XEN_EEXIST);
     assert_int_equal(pio_add_late(&dom, 0x600, pio, "l"), -XEN_EEXIST);

@@ -37,7 +37,7 @@ help:
 	@echo 'make check      both compilers, static analysis, unit tests, fuzz corpora, system tests; one line of counts at the end'
 	@echo 'make unit       the unit tests alone'
 	@echo 'make system     the system tests alone; PYTEST_ARGS="-k poweroff --hv=xen"'
-	@echo 'make fuzz       fuzz every target of tests/fuzz for TIME=60 seconds'
+	@echo 'make fuzz       fuzz every target of tests/fuzz for TIME=60 seconds, or those of TARGETS='
 	@echo 'make lint       gcc -fanalyzer, clang-tidy and cppcheck: no finding'
 	@echo 'make coverage   which lines of the pure core the unit tests reach: a table per file, build/coverage/lines.txt'
 	@echo 'make devices    the long tests of real devices: kernels, CPUs, moving interrupts, virtual functions, a storm'

@@ -86,8 +86,16 @@ void xfree(void *p)
     free(p);
 }
 
+/* Blocks of several frames that are being given back frame by frame; host memory goes as a whole. */
+static struct block {
+    struct block *next;
+    u8 *base;
+    unsigned order, live;
+} *blocks;
+
 void *frames_alloc(unsigned order)
 {
+    struct block *b;
     void *p;
 
     if (alloc_fails())
@@ -95,12 +103,32 @@ void *frames_alloc(unsigned order)
     p = aligned_alloc(PAGE_SIZE << order, PAGE_SIZE << order);
     memset(p, 0, PAGE_SIZE << order);
     fake_allocs_live++;
+    if (order) {
+        b = malloc(sizeof(*b));
+        *b = (struct block){blocks, p, order, 1u << order};
+        blocks = b;
+    }
     return p;
 }
 
 void frames_free(void *p, unsigned order)
 {
-    if (p)
-        fake_allocs_live--;
-    free(p);
+    struct block **link = &blocks, *b;
+
+    if (!p)
+        return;
+    while ((b = *link) && ((u8 *)p < b->base || (u8 *)p >= b->base + (PAGE_SIZE << b->order)))
+        link = &b->next;
+    if (b && b->live < 1u << order)
+        panic("frames_free: more than was allocated\n");
+    if (b && (b->live -= 1u << order) != 0)
+        return;
+    fake_allocs_live--;
+    if (!b) {
+        free(p);
+        return;
+    }
+    free(b->base);
+    *link = b->next;
+    free(b);
 }

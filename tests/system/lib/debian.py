@@ -9,6 +9,7 @@ import re
 import shutil
 import socket
 import subprocess
+import time
 
 from .vm import BUILD, ROOT, SCALE, VM, Failure
 
@@ -183,12 +184,15 @@ class Debian:
 
     def iperf(self, card, seconds, reverse=False):
         """Mbit/s to Dom0, or with `reverse` from it; the server is Dom0's."""
-        done = subprocess.run(["iperf3", "-c", "127.0.0.1", "-p", str(card.iperf), "-t", str(seconds), "-J"] +
-                              (["-R"] if reverse else []), stdout=subprocess.PIPE, text=True, timeout=(seconds + 120) * SCALE)
-        result = json.loads(done.stdout)
-        if "error" in result:
-            raise Failure(f"iperf3: {result['error']}")
-        return result["end"]["sum_received"]["bits_per_second"] / 1e6
+        command = ["iperf3", "-c", "127.0.0.1", "-p", str(card.iperf), "-t", str(seconds), "-J"] + (["-R"] if reverse else [])
+        # A server that is still busy with the last client resets a connection; on a slow machine that takes a while.
+        for pause in (1, 3, 10):
+            time.sleep(pause * SCALE)
+            done = subprocess.run(command, stdout=subprocess.PIPE, text=True, timeout=(seconds + 120) * SCALE)
+            result = json.loads(done.stdout)
+            if "error" not in result:
+                return result["end"]["sum_received"]["bits_per_second"] / 1e6
+        raise Failure(f"iperf3: {result['error']}")
 
     def log(self):
         return self.ssh("dmesg")

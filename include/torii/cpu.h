@@ -52,10 +52,6 @@
 #define RFLAGS_IF BIT(9)
 #define RFLAGS_VM BIT(17)
 
-struct cpuid_regs {
-    u32 eax, ebx, ecx, edx;
-};
-
 static inline struct cpuid_regs cpuid(u32 leaf, u32 subleaf)
 {
     struct cpuid_regs r;

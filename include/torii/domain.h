@@ -51,6 +51,7 @@ struct vcpu {
     struct guest_regs regs;
     struct hvm_vcpu *hvm;       /* src/hvm: VMCB or VMCS and what goes with it */
     u64 tsc_adjust;             /* IA32_TSC_ADJUST */
+    struct cpuid_regs cpuid_1;  /* src/hvm/cpuid.c: constant part of the leaf; EAX 0 until the first use */
     struct vlapic *vlapic;      /* src/vdev */
     struct evtchn_vcpu *evtchn; /* src/xen: queues, upcall vector, poll state */
 

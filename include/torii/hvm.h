@@ -46,7 +46,9 @@ void hvm_state_sipi(struct hvm_state *s, u8 vector);
 /* Why the guest left, in the words of neither vendor. */
 struct hvm_exit {
     enum exit_reason reason;
+    u8 cr8;       /* TPR bits 7:4 as the guest left them */
     u64 next_rip; /* of exits caused by an instruction */
+    u64 info;     /* for the trace: port, MSR, guest-physical address, hypercall number or CPUID leaf, exit code */
     union {
         struct {
             u16 port;
@@ -111,8 +113,11 @@ struct hvm_ops {
 
     /* Enter the guest once; on return v->regs and *exit say how it left. Interrupts disabled on entry and return. */
     void (*run)(struct vcpu *v, struct hvm_exit *exit);
-    /* The instruction that exited is done: move RIP behind it, end its interrupt shadow. */
-    void (*skip_insn)(struct vcpu *v, const struct hvm_exit *exit);
+    /*
+     * The instruction that exited is done: move RIP behind it, end its interrupt shadow. False, which an exit's handler can
+     * return: no event is to be looked for.
+     */
+    bool (*skip_insn)(struct vcpu *v, const struct hvm_exit *exit);
 
     /* Events for the next entry. can_accept: IF, shadows and an event already queued; NMI likewise. */
     bool (*can_accept_irq)(struct vcpu *v);
@@ -124,11 +129,12 @@ struct hvm_ops {
      */
     void (*irq_window)(struct vcpu *v, bool on, u8 priority);
     void (*nmi_window)(struct vcpu *v);
-    /* TPR bits 7:4, which the guest reads and writes without an exit where hardware can. */
+    /* TPR bits 7:4, which the guest reads and writes without an exit where hardware can. `run` reports them. */
     u8 (*get_cr8)(struct vcpu *v);
     void (*set_cr8)(struct vcpu *v, u8 cr8);
 
     void (*get_control)(struct vcpu *v, struct hvm_control *c);
+    u64 (*get_cr4)(struct vcpu *v);
     void (*get_segment)(struct vcpu *v, enum hvm_seg seg, struct hvm_segment *s);
     unsigned (*cpl)(struct vcpu *v);
     void (*inject_exception)(struct vcpu *v, u8 vector, bool has_error, u32 error, u64 cr2);

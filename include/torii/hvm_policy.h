@@ -14,6 +14,8 @@ bool hvm_vendor_is_amd(void);
 
 /* Native leaves as v sees them; leaves of no use read 0 (or the highest basic leaf's, as the CPU does it). */
 void hvm_cpuid(struct vcpu *v, u32 leaf, u32 subleaf, struct cpuid_regs *r);
+/* Leaf 1 alone, the one asked for most. */
+void hvm_cpuid_1(struct vcpu *v, struct cpuid_regs *r);
 
 /* Register the MSRs that are not the hardware's own. 0 or -errno. */
 int hvm_msr_register(struct domain *d);

@@ -31,7 +31,9 @@ struct trace_entry {
     u64 rip;
     u64 info;   /* exit qualification: port, MSR, guest-physical address, hypercall number */
     u32 reason; /* enum exit_reason */
-    u16 vcpu, domain;
+    struct trace_who {
+        u16 vcpu, domain;
+    } who;
 };
 
 struct pcpu {

@@ -34,6 +34,11 @@ typedef u64 gfn_t;   /* guest frame number */
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 #define ALIGN_UP(x, a) (((x) + (a) - 1) & ~((__typeof__(x))(a) - 1))
 #define ALIGN_DOWN(x, a) ((x) & ~((__typeof__(x))(a) - 1))
+/* What CPUID answers. */
+struct cpuid_regs {
+    u32 eax, ebx, ecx, edx;
+};
+
 #define container_of(p, type, member) ((type *)((char *)(p)-offsetof(type, member)))
 
 #define min(a, b)                                                                                  \

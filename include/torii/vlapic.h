@@ -65,6 +65,11 @@ enum vlapic_startup vlapic_take_startup(struct vcpu *v, u8 *sipi_vector);
  * x2APIC hot paths, callable straight from the exit dispatch. msr as in 0x800-0x8ff, and IA32_TSC_DEADLINE (0x6e0), which
  * works in xAPIC mode too. 0 or -XEN_EINVAL (#GP).
  */
+/*
+ * Of 0x800-0x8ff only; 1 if what can be injected, or the TPR, may have changed with no event posted for it. EOI, ICR and
+ * the initial count are 0: what they make deliverable posts its event itself.
+ */
+int vlapic_x2apic_write(struct vcpu *v, u32 msr, u64 val);
 int vlapic_msr_read(struct vcpu *v, u32 msr, u64 *val);
 int vlapic_msr_write(struct vcpu *v, u32 msr, u64 val);
 

@@ -21,7 +21,7 @@ void trace_dump(const struct pcpu *c)
     for (unsigned i = c->trace_next - n; i != c->trace_next; i++) {
         const struct trace_entry *t = &c->trace[i % TRACE_ENTRIES];
 
-        log_err("  %12lu us d%uv%u %-9s %#lx at %#lx\n", tsc_to_ns(t->tsc) / 1000, t->domain, t->vcpu,
+        log_err("  %12lu us d%uv%u %-9s %#lx at %#lx\n", tsc_to_ns(t->tsc) / 1000, t->who.domain, t->who.vcpu,
                 exit_reason_names[t->reason], t->info, t->rip);
     }
 }

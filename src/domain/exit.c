@@ -19,40 +19,27 @@
 
 #define noinline_fn __attribute__((noinline))
 
-static noinline_fn void exit_cpuid(struct vcpu *v, const struct hvm_exit *exit)
+static noinline_fn bool exit_cpuid(struct vcpu *v, const struct hvm_exit *exit)
 {
     u32 leaf = (u32)v->regs.rax, subleaf = (u32)v->regs.rcx;
     struct cpuid_regs r;
 
-    if (!xen_cpuid(v, leaf, subleaf, &r))
+    if (likely(leaf == 1))
+        hvm_cpuid_1(v, &r);
+    else if (!xen_cpuid(v, leaf, subleaf, &r))
         hvm_cpuid(v, leaf, subleaf, &r);
     v->regs.rax = r.eax;
     v->regs.rbx = r.ebx;
     v->regs.rcx = r.ecx;
     v->regs.rdx = r.edx;
-    hvm->skip_insn(v, exit);
+    return hvm->skip_insn(v, exit);
 }
 
 static noinline_fn bool exit_hypercall(struct vcpu *v, const struct hvm_exit *exit)
 {
-    if (!hypercall(v, exit->call.long_mode, exit->call.cpl))
-        hvm->skip_insn(v, exit);
-    return false;
-}
-
-#define MSR_X2APIC_EOI  (MSR_X2APIC + 0x0b)
-#define MSR_X2APIC_ICR  (MSR_X2APIC + 0x30)
-#define MSR_X2APIC_TICR (MSR_X2APIC + 0x38)
-
-/*
- * True for the registers of the local APIC whose writes change what can be injected, or the TPR. Not EOI, ICR and the
- * initial count: what they make deliverable posts its event itself.
- */
-static bool msr_moves_events(u32 msr)
-{
-    if (msr == MSR_X2APIC_EOI || msr == MSR_X2APIC_ICR || msr == MSR_X2APIC_TICR)
+    if (unlikely(hypercall(v, exit->call.long_mode, exit->call.cpl)))
         return false;
-    return msr - MSR_X2APIC < 0x100 || msr == MSR_APIC_BASE;
+    return hvm->skip_insn(v, exit);
 }
 
 static noinline_fn void msr_refused(struct vcpu *v, bool write)
@@ -72,22 +59,27 @@ static noinline_fn bool exit_msr_read(struct vcpu *v, const struct hvm_exit *exi
     }
     v->regs.rax = (u32)val;
     v->regs.rdx = val >> 32;
-    hvm->skip_insn(v, exit);
-    return false;
+    return hvm->skip_insn(v, exit);
 }
 
 static noinline_fn bool exit_msr_write(struct vcpu *v, const struct hvm_exit *exit)
 {
     u32 msr = (u32)v->regs.rcx;
     u64 val = (u32)v->regs.rax | v->regs.rdx << 32;
-    int rc = likely(msr - MSR_X2APIC < 0x100) ? vlapic_msr_write(v, msr, val) : hvm_msr_access_write(v, msr, val);
+    int rc;
 
-    if (unlikely(rc)) {
-        msr_refused(v, true);
-        return msr_moves_events(msr);
+    if (likely(msr - MSR_X2APIC < 0x100)) {
+        rc = vlapic_x2apic_write(v, msr, val);
+        if (likely(!rc))
+            return hvm->skip_insn(v, exit);
+    } else {
+        rc = hvm_msr_access_write(v, msr, val);
     }
-    hvm->skip_insn(v, exit);
-    return msr_moves_events(msr);
+    if (unlikely(rc < 0))
+        msr_refused(v, true);
+    else
+        hvm->skip_insn(v, exit);
+    return rc || msr == MSR_APIC_BASE;
 }
 
 /* The emulator has moved RIP; its instruction also ends an interrupt shadow and may owe a single-step trap. */
@@ -118,8 +110,7 @@ static noinline_fn bool exit_io(struct vcpu *v, const struct hvm_exit *exit)
     pio_access(v, exit->io.port, exit->io.bytes, !exit->io.in, &val);
     if (exit->io.in)
         v->regs.rax = (v->regs.rax & keep[exit->io.bytes]) | (exit->io.bytes < 4 ? val & ~(u32)keep[exit->io.bytes] : val);
-    hvm->skip_insn(v, exit);
-    return false;
+    return hvm->skip_insn(v, exit);
 }
 
 static noinline_fn bool exit_hlt(struct vcpu *v, const struct hvm_exit *exit)
@@ -197,7 +188,7 @@ static noinline_fn bool exit_mmio(struct vcpu *v, struct hvm_exit *exit)
     return true;
 }
 
-static noinline_fn void exit_other(struct vcpu *v, const struct hvm_exit *exit)
+static noinline_fn bool exit_other(struct vcpu *v, const struct hvm_exit *exit)
 {
     /* Instructions of virtualisation itself, MONITOR and MWAIT: not offered, so they do not exist. */
     log_debug("d%uv%u: exit code %#lx at %#lx: #UD\n", v->d->id, v->id, exit->code, v->regs.rip);
@@ -205,8 +196,22 @@ static noinline_fn void exit_other(struct vcpu *v, const struct hvm_exit *exit)
         domain_crash(v, "the processor refuses the guest's state (exit code %#lx)\n", exit->code);
     else
         inject_ud(v);
+    return true;
 }
 
+static noinline_fn bool exit_nmi(void)
+{
+    nmi_forward();
+    return true;
+}
+
+static noinline_fn bool exit_shutdown(struct vcpu *v)
+{
+    domain_triple_fault(v);
+    return false;
+}
+
+/* Nothing but jumps: the handlers' frames are their own. */
 bool vcpu_handle_exit(struct vcpu *v, struct hvm_exit *exit)
 {
     switch (exit->reason) {
@@ -227,20 +232,16 @@ bool vcpu_handle_exit(struct vcpu *v, struct hvm_exit *exit)
     case EXIT_HLT:
         return exit_hlt(v, exit);
     case EXIT_CPUID:
-        exit_cpuid(v, exit);
-        return false;
+        return exit_cpuid(v, exit);
     case EXIT_WINDOW:
         return true;
     case EXIT_CONTROL:
         return false;
     case EXIT_NMI:
-        nmi_forward();
-        return true;
+        return exit_nmi();
     case EXIT_SHUTDOWN:
-        domain_triple_fault(v);
-        return false;
+        return exit_shutdown(v);
     default:
-        exit_other(v, exit);
-        return true;
+        return exit_other(v, exit);
     }
 }

@@ -93,20 +93,16 @@ static bool handle_todo(struct vcpu *v)
     return todo & (TODO_EVENTS | TODO_RESET);
 }
 
-static void record(struct pcpu *c, const struct vcpu *v, const struct hvm_exit *exit, u64 tsc)
+static inline void record(struct pcpu *c, const struct vcpu *v, struct trace_who who, const struct hvm_exit *exit,
+                          u64 tsc)
 {
     struct trace_entry *t = &c->trace[c->trace_next++ % TRACE_ENTRIES];
 
     t->tsc = tsc;
     t->rip = v->regs.rip;
     t->reason = exit->reason;
-    t->vcpu = (u16)v->id;
-    t->domain = v->d->id;
-    t->info = exit->reason == EXIT_MMIO       ? exit->mmio.gpa
-              : exit->reason == EXIT_IO       ? exit->io.port
-              : exit->reason == EXIT_OTHER    ? exit->code
-              : exit->reason <= EXIT_CPUID || exit->reason == EXIT_HYPERCALL ? v->regs.rax
-                                                                             : v->regs.rcx;
+    t->who = who;
+    t->info = exit->info;
 }
 
 /* The exit at TSC `left` has been handled. */
@@ -121,13 +117,13 @@ static void account(struct vcpu *v, const struct hvm_exit *exit, u64 left)
 void vcpu_run(struct vcpu *v)
 {
     struct pcpu *c = v->cpu;
+    const struct trace_who who = {.vcpu = (u16)v->id, .domain = v->d->id};
     bool events = true;
+    u8 cr8 = 0; /* as the hardware has it: every write to the TPR but the guest's MOV to CR8 is an event */
     u64 left = 0;
     struct hvm_exit exit = {.reason = EXIT_OTHER};
 
     for (;;) {
-        u8 cr8;
-
         /* Published before the requests are read: who adds one later sees it and sends an interrupt. */
         atomic_store(&v->running, true);
         if (atomic_load(&v->todo))
@@ -141,7 +137,8 @@ void vcpu_run(struct vcpu *v)
             return;
         }
         if (events) {
-            hvm->set_cr8(v, vlapic_get_cr8(v));
+            cr8 = vlapic_get_cr8(v);
+            hvm->set_cr8(v, cr8);
             prepare_events(v);
             events = false;
         }
@@ -150,9 +147,9 @@ void vcpu_run(struct vcpu *v)
         hvm->run(v, &exit);
         __atomic_store_n(&v->running, false, __ATOMIC_RELEASE);
         left = rdtsc();
-        record(c, v, &exit, left);
-        cr8 = hvm->get_cr8(v);
-        if (unlikely(cr8 != vlapic_get_cr8(v))) {
+        record(c, v, who, &exit, left);
+        if (unlikely(exit.cr8 != cr8)) {
+            cr8 = exit.cr8;
             vlapic_set_cr8(v, cr8);
             events = true;
         }

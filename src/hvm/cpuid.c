@@ -89,16 +89,30 @@ static unsigned core_bits(const struct domain *d)
     return bits;
 }
 
-static void leaf_1(struct vcpu *v, struct cpuid_regs *r)
+/* Of leaf 1 what stays: OSXSAVE and APIC follow CR4 and APIC_BASE. */
+static __attribute__((noinline, cold)) void leaf_1_constant(struct vcpu *v, struct cpuid_regs *r)
 {
-    struct hvm_control c;
-
-    hvm->get_control(v, &c);
+    *r = cpuid(1, 0);
     r->ebx = (r->ebx & 0xff00u) | min(v->d->nr_vcpus, 255u) << 16 | vlapic_id(v) << 24;
     r->ecx &= ~(F1C_MONITOR | F1C_VMX | F1C_SMX | F1C_EIST | F1C_TM2 | F1C_XTPR | F1C_PDCM | F1C_DCA | F1C_OSXSAVE);
-    r->ecx |= F1C_X2APIC | F1C_TSC_DEADLINE | F1C_HYPERVISOR | (c.cr4 & CR4_OSXSAVE ? F1C_OSXSAVE : 0);
+    r->ecx |= F1C_X2APIC | F1C_TSC_DEADLINE | F1C_HYPERVISOR;
     r->edx &= ~(F1D_PSN | F1D_DS | F1D_ACPI | F1D_TM | F1D_PBE | F1D_APIC | F1D_HTT);
-    r->edx |= (vlapic_hw_enabled(v) ? F1D_APIC : 0) | (v->d->nr_vcpus > 1 ? F1D_HTT : 0);
+    r->edx |= v->d->nr_vcpus > 1 ? F1D_HTT : 0;
+}
+
+/*
+ * Kernels ask for leaf 1 over and over, as a serialising instruction. Its constant part depends on the machine, the
+ * vCPU's id and the number of vCPUs, none of which changes, so what was worked out once holds for the vCPU's life.
+ */
+void hvm_cpuid_1(struct vcpu *v, struct cpuid_regs *r)
+{
+    if (unlikely(!v->cpuid_1.eax))
+        leaf_1_constant(v, &v->cpuid_1);
+    *r = v->cpuid_1;
+    if (hvm->get_cr4(v) & CR4_OSXSAVE)
+        r->ecx |= F1C_OSXSAVE;
+    if (vlapic_hw_enabled(v))
+        r->edx |= F1D_APIC;
 }
 
 /* Deterministic caches: sharing within the flat topology. */
@@ -113,18 +127,15 @@ static void leaf_4(const struct vcpu *v, struct cpuid_regs *r)
 
 static void leaf_7(struct vcpu *v, u32 subleaf, struct cpuid_regs *r)
 {
-    struct hvm_control c;
-
     if (subleaf == 1) {
         r->eax &= ~(F7_1A_FRED | F7_1A_AMX_FP16 | F7_1A_HRESET | F7_1A_MSRLIST);
         r->edx &= ~(F7_1D_AMX | F7_1D_USER_MSR | F7_1D_UIRET_UIF | F7_1D_CET_SSS);
     }
     if (subleaf)
         return;
-    hvm->get_control(v, &c);
     r->ebx &= ~(F7B_SGX | F7B_PQM | F7B_PQE | F7B_PT);
     r->ecx &= ~(F7C_WAITPKG | F7C_CET_SS | F7C_TME | F7C_OSPKE | F7C_SGX_LC | F7C_PKS);
-    if (r->ecx & F7C_PKU && c.cr4 & CR4_PKE)
+    if (r->ecx & F7C_PKU && hvm->get_cr4(v) & CR4_PKE)
         r->ecx |= F7C_OSPKE;
     r->edx &= ~(F7D_UINTR | F7D_CET_IBT | F7D_ARCH_LBR | F7D_PCONFIG | F7D_AMX | F7D_HYBRID);
 }
@@ -171,12 +182,13 @@ static void hide(struct cpuid_regs *r)
 
 void hvm_cpuid(struct vcpu *v, u32 leaf, u32 subleaf, struct cpuid_regs *r)
 {
+    if (leaf == 1) {
+        hvm_cpuid_1(v, r);
+        return;
+    }
     /* Leaf 0xd needs no care: XCR0 stays the guest's across its exits, so the CPU computes the guest's sizes. */
     *r = cpuid(leaf, subleaf);
     switch (leaf) {
-    case 1:
-        leaf_1(v, r);
-        break;
     case 4:
         leaf_4(v, r);
         break;

@@ -446,7 +446,7 @@ static int self_ipi_write(struct vlapic *l, u8 vector)
     return 0;
 }
 
-/* What is neither EOI nor ICR nor a good TPR. */
+/* What is neither EOI nor ICR nor a good TPR. The initial count has nothing to do with what can be injected. */
 static int __attribute__((noinline, cold)) msr_write_cold(struct vlapic *l, u32 msr, u64 val)
 {
     unsigned reg = msr - MSR_X2APIC;
@@ -456,17 +456,13 @@ static int __attribute__((noinline, cold)) msr_write_cold(struct vlapic *l, u32 
     if (reg == APIC_SELF_IPI)
         return self_ipi_write(l, val);
     reg_write(l, reg, val);
-    return 0;
+    return reg != APIC_TICR;
 }
 
-int vlapic_msr_write(struct vcpu *v, u32 msr, u64 val)
+int vlapic_x2apic_write(struct vcpu *v, u32 msr, u64 val)
 {
     struct vlapic *l = v->vlapic;
 
-    if (msr == MSR_TSC_DEADLINE) {
-        vlapic_timer_write_deadline(l, val);
-        return 0;
-    }
     if (unlikely(!(l->base & APIC_BASE_EXTD)))
         return -XEN_EINVAL;
     if (likely(msr == MSR_X2APIC_EOI)) {
@@ -485,9 +481,18 @@ int vlapic_msr_write(struct vcpu *v, u32 msr, u64 val)
     }
     if (msr == MSR_X2APIC_TPR && val <= 0xff) {
         tpr_write(l, val);
-        return 0;
+        return 1;
     }
     return msr_write_cold(l, msr, val);
+}
+
+int vlapic_msr_write(struct vcpu *v, u32 msr, u64 val)
+{
+    if (msr == MSR_TSC_DEADLINE) {
+        vlapic_timer_write_deadline(v->vlapic, val);
+        return 0;
+    }
+    return min(vlapic_x2apic_write(v, msr, val), 0);
 }
 
 int vlapic_msr_read(struct vcpu *v, u32 msr, u64 *val)

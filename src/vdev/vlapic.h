@@ -88,6 +88,7 @@ enum { TIMER_ONE_SHOT, TIMER_PERIODIC, TIMER_TSC_DEADLINE, TIMER_RESERVED };
 #define ICR_SHORTHAND_MASK  0xc0000u
 #define ICR_WRITABLE        0xccfffu
 enum { SHORTHAND_NONE, SHORTHAND_SELF, SHORTHAND_ALL, SHORTHAND_OTHERS };
+#define ICR_SHORTHAND_SELF  (SHORTHAND_SELF << 18)
 
 /* Delivery modes, the same in ICR, LVT, RTE and MSI data. */
 enum {
@@ -143,13 +144,16 @@ struct vlapic {
 /* Highest bit of a 256-bit map, or -1. READ_ONCE: another CPU may be setting bits, or look at this one's. */
 static inline int vlapic_highest(const u64 *map)
 {
-    for (int word = 3; word >= 0; word--) {
-        u64 bits = READ_ONCE(map[word]);
+    u64 bits;
 
-        if (bits)
-            return word * 64 + 63 - __builtin_clzll(bits);
-    }
-    return -1;
+    if ((bits = READ_ONCE(map[3])))
+        return 255 - __builtin_clzll(bits);
+    if ((bits = READ_ONCE(map[2])))
+        return 191 - __builtin_clzll(bits);
+    if ((bits = READ_ONCE(map[1])))
+        return 127 - __builtin_clzll(bits);
+    bits = READ_ONCE(map[0]);
+    return bits ? 63 - __builtin_clzll(bits) : -1;
 }
 
 static inline bool vlapic_in_x2apic(const struct vlapic *l)

@@ -251,5 +251,10 @@ void vlapic_icr_write(struct vlapic *l, u32 icr, u32 dest, bool wide)
             vlapic_post(target, vector, false);
         return;
     }
+    /* A fixed vector to oneself: what an upcall to the own CPU is. */
+    if (likely((icr & (ICR_DELIVERY_MASK | ICR_SHORTHAND_MASK)) == ICR_SHORTHAND_SELF)) {
+        vlapic_post(l, vector, false);
+        return;
+    }
     icr_write_cold(l, icr, dest, wide);
 }

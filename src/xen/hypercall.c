@@ -16,37 +16,37 @@
 #define SUB_OPS     66 /* 0 .. 64, and all above in the last */
 
 struct hcall_stats {
+    struct hcall call; /* the vCPU's call in progress; those inside a multicall have their own */
     u64 count[NR_FAMILIES][SUB_OPS];
 };
 
 struct family {
     const char *name;
     long (*fn)(struct hcall *c);
-    bool counts_itself; /* the first register is not a sub-op */
+    bool counted; /* here, by the first register; the others do it themselves */
 };
 
 static const struct family families[NR_FAMILIES] = {
-    [__HYPERVISOR_platform_op] = {"platform_op", hypercall_platform_op, true},
-    [__HYPERVISOR_memory_op] = {"memory_op", hypercall_memory_op, true},
-    [__HYPERVISOR_multicall] = {"multicall", hypercall_multicall, true},
-    [__HYPERVISOR_set_timer_op] = {"set_timer_op", hypercall_set_timer_op, true},
-    [__HYPERVISOR_xen_version] = {"xen_version", hypercall_xen_version, false},
-    [__HYPERVISOR_console_io] = {"console_io", hypercall_console_io, false},
-    [__HYPERVISOR_grant_table_op] = {"grant_table_op", hypercall_grant_table_op, false},
-    [__HYPERVISOR_vm_assist] = {"vm_assist", hypercall_vm_assist, false},
-    [__HYPERVISOR_vcpu_op] = {"vcpu_op", hypercall_vcpu_op, false},
-    [__HYPERVISOR_sched_op] = {"sched_op", hypercall_sched_op, false},
-    [__HYPERVISOR_event_channel_op] = {"event_channel_op", hypercall_event_channel_op, false},
-    [__HYPERVISOR_physdev_op] = {"physdev_op", hypercall_physdev_op, false},
-    [__HYPERVISOR_hvm_op] = {"hvm_op", hypercall_hvm_op, false},
-    [__HYPERVISOR_sysctl] = {"sysctl", hypercall_sysctl, true},
+    [__HYPERVISOR_platform_op] = {"platform_op", hypercall_platform_op, false},
+    [__HYPERVISOR_memory_op] = {"memory_op", hypercall_memory_op, false},
+    [__HYPERVISOR_multicall] = {"multicall", hypercall_multicall, false},
+    [__HYPERVISOR_set_timer_op] = {"set_timer_op", hypercall_set_timer_op, false},
+    [__HYPERVISOR_xen_version] = {"xen_version", hypercall_xen_version, true},
+    [__HYPERVISOR_console_io] = {"console_io", hypercall_console_io, true},
+    [__HYPERVISOR_grant_table_op] = {"grant_table_op", hypercall_grant_table_op, true},
+    [__HYPERVISOR_vm_assist] = {"vm_assist", hypercall_vm_assist, true},
+    [__HYPERVISOR_vcpu_op] = {"vcpu_op", hypercall_vcpu_op, true},
+    [__HYPERVISOR_sched_op] = {"sched_op", hypercall_sched_op, true},
+    [__HYPERVISOR_event_channel_op] = {"event_channel_op", hypercall_event_channel_op, true},
+    [__HYPERVISOR_physdev_op] = {"physdev_op", hypercall_physdev_op, true},
+    [__HYPERVISOR_hvm_op] = {"hvm_op", hypercall_hvm_op, true},
+    [__HYPERVISOR_sysctl] = {"sysctl", hypercall_sysctl, false},
 };
 
 /* A vCPU counts its own calls, so that a count costs no shared cache line. */
 void hcall_count(struct vcpu *v, unsigned nr, u64 sub_op)
 {
-    if (likely(v->hcalls))
-        v->hcalls->count[nr][min(sub_op, (u64)SUB_OPS - 1)]++;
+    v->hcalls->count[nr][min(sub_op, (u64)SUB_OPS - 1)]++;
 }
 
 /* Inline: on the way of every call. */
@@ -54,11 +54,13 @@ static inline long dispatch(struct hcall *c, unsigned nr)
 {
     const struct family *f;
 
-    if (unlikely(nr >= NR_FAMILIES || !families[nr].fn))
+    if (unlikely(nr >= NR_FAMILIES))
         return -XEN_ENOSYS;
     f = &families[nr];
-    if (!f->counts_itself)
+    if (likely(f->counted))
         hcall_count(c->v, nr, c->args[0]);
+    else if (unlikely(!f->fn))
+        return -XEN_ENOSYS;
     return f->fn(c);
 }
 
@@ -67,17 +69,18 @@ long hypercall_dispatch(struct hcall *c, unsigned nr)
     return dispatch(c, nr);
 }
 
-static void args_from_regs(struct hcall *c, const struct guest_regs *r)
+static inline void args_from_regs(struct hcall *c, const struct guest_regs *r)
 {
-    if (likely(!c->compat)) {
-        c->args[0] = r->rdi;
-        c->args[1] = r->rsi;
-        c->args[2] = r->rdx;
-        c->args[3] = r->r10;
-        c->args[4] = r->r8;
-        c->args[5] = r->r9;
-        return;
-    }
+    c->args[0] = r->rdi;
+    c->args[1] = r->rsi;
+    c->args[2] = r->rdx;
+    c->args[3] = r->r10;
+    c->args[4] = r->r8;
+    c->args[5] = r->r9;
+}
+
+static void args_from_regs_compat(struct hcall *c, const struct guest_regs *r)
+{
     c->args[0] = (u32)r->rbx;
     c->args[1] = (u32)r->rcx;
     c->args[2] = (u32)r->rdx;
@@ -86,16 +89,16 @@ static void args_from_regs(struct hcall *c, const struct guest_regs *r)
     c->args[5] = (u32)r->rbp;
 }
 
-static void args_to_regs(const struct hcall *c, struct guest_regs *r)
+static __attribute__((noinline, cold)) bool args_to_regs(const struct hcall *c, struct guest_regs *r)
 {
-    if (likely(!c->compat)) {
+    if (!c->compat) {
         r->rdi = c->args[0];
         r->rsi = c->args[1];
         r->rdx = c->args[2];
         r->r10 = c->args[3];
         r->r8 = c->args[4];
         r->r9 = c->args[5];
-        return;
+        return true;
     }
     r->rbx = (u32)c->args[0];
     r->rcx = (u32)c->args[1];
@@ -103,25 +106,42 @@ static void args_to_regs(const struct hcall *c, struct guest_regs *r)
     r->rsi = (u32)c->args[3];
     r->rdi = (u32)c->args[4];
     r->rbp = (u32)c->args[5];
+    return true;
+}
+
+/* A 32-bit caller. */
+static __attribute__((noinline)) bool hypercall_compat(struct vcpu *v)
+{
+    struct hcall *c = &v->hcalls->call;
+    long rc;
+
+    c->compat = true;
+    c->again = false;
+    args_from_regs_compat(c, &v->regs);
+    rc = hypercall_dispatch(c, (u32)v->regs.rax);
+    if (c->again)
+        return args_to_regs(c, &v->regs);
+    v->regs.rax = (u32)rc;
+    return false;
 }
 
 bool hypercall(struct vcpu *v, bool long_mode, unsigned cpl)
 {
-    struct hcall c;
-    long rc = -XEN_EPERM;
+    struct hcall *c = &v->hcalls->call;
+    long rc;
 
-    if (likely(cpl == 0)) {
-        c.v = v;
-        c.compat = !long_mode;
-        c.again = false;
-        args_from_regs(&c, &v->regs);
-        rc = dispatch(&c, (u32)v->regs.rax);
-        if (unlikely(c.again)) {
-            args_to_regs(&c, &v->regs);
-            return true;
-        }
+    if (unlikely(cpl)) {
+        v->regs.rax = long_mode ? (u64)-XEN_EPERM : (u32)-XEN_EPERM;
+        return false;
     }
-    v->regs.rax = long_mode ? (u64)rc : (u32)rc;
+    if (unlikely(!long_mode))
+        return hypercall_compat(v);
+    c->compat = c->again = false;
+    args_from_regs(c, &v->regs);
+    rc = dispatch(c, (u32)v->regs.rax);
+    if (unlikely(c->again))
+        return args_to_regs(c, &v->regs);
+    v->regs.rax = (u64)rc;
     return false;
 }
 
@@ -177,7 +197,10 @@ int hcall_domain(const struct hcall *c, domid_t id, struct domain **d)
 int hypercall_stats_init(struct vcpu *v)
 {
     v->hcalls = xzalloc(sizeof(*v->hcalls));
-    return v->hcalls ? 0 : -XEN_ENOMEM;
+    if (!v->hcalls)
+        return -XEN_ENOMEM;
+    v->hcalls->call.v = v;
+    return 0;
 }
 
 static u64 count_of(const struct domain *d, unsigned nr, unsigned sub)

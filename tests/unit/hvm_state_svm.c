@@ -9,14 +9,9 @@
 #include "../../src/hvm/svm/svm.h"
 
 /* What svm.c needs to link; none of it is called here. */
-void svm_enter(u64 guest_vmcb_pa, struct guest_regs *regs, u64 host_vmcb_pa, bool take_interrupts)
+void svm_run(struct vcpu *v, struct hvm_exit *exit)
 {
-    panic("svm_enter\n");
-}
-
-void svm_decode_exit(struct vcpu *v, struct hvm_exit *exit)
-{
-    panic("svm_decode_exit\n");
+    panic("svm_run\n");
 }
 
 paddr_t s2_root(struct domain *d)

@@ -53,7 +53,12 @@ static void get_control(struct vcpu *v, struct hvm_control *c)
     *c = (struct hvm_control){.cr4 = cr4};
 }
 
-static const struct hvm_ops ops = {.get_control = get_control};
+static u64 get_cr4(struct vcpu *v)
+{
+    return cr4;
+}
+
+static const struct hvm_ops ops = {.get_control = get_control, .get_cr4 = get_cr4};
 const struct hvm_ops *hvm = &ops;
 
 u32 vlapic_id(const struct vcpu *v)

@@ -220,11 +220,6 @@ static void nmi_window(struct vcpu *v)
     happen("nmi-window");
 }
 
-static u8 get_cr8(struct vcpu *v)
-{
-    return hw_cr8;
-}
-
 static void set_cr8(struct vcpu *v, u8 cr8)
 {
     hw_cr8 = cr8;
@@ -255,6 +250,7 @@ static void run(struct vcpu *v, struct hvm_exit *exit)
     *exit = (struct hvm_exit){.reason = exit_reason};
     if (in_guest)
         in_guest(v);
+    exit->cr8 = hw_cr8;
 }
 
 static const struct hvm_ops ops = {
@@ -267,7 +263,6 @@ static const struct hvm_ops ops = {
     .inject = inject,
     .irq_window = irq_window,
     .nmi_window = nmi_window,
-    .get_cr8 = get_cr8,
     .set_cr8 = set_cr8,
     .inject_exception = inject_exception,
     .flush_tlb = flush_tlb,
@@ -409,7 +404,7 @@ static void the_end_of_a_slice_switches_and_keeps_events_to_do(void **state)
     assert_events("load0 in0 run0 out0 save0 load1 in1 run1 out1 save1 load0 in0 run0 idle");
     assert_int_equal(stats[0][EXIT_HLT].count, 2);
     assert_int_equal(cpus[0].trace_next, 3);
-    assert_int_equal(cpus[0].trace[1].vcpu, 1);
+    assert_int_equal(cpus[0].trace[1].who.vcpu, 1);
     assert_int_equal(cpus[0].trace[1].reason, EXIT_HLT);
 }
 

@@ -22,7 +22,7 @@ static struct pcpu cpu;
 static void note(u64 tsc)
 {
     cpu.trace[cpu.trace_next++ % TRACE_ENTRIES] =
-        (struct trace_entry){.tsc = tsc, .rip = 0x1000 + tsc, .info = tsc * 16, .reason = EXIT_IO, .vcpu = 2};
+        (struct trace_entry){.tsc = tsc, .rip = 0x1000 + tsc, .info = tsc * 16, .reason = EXIT_IO, .who.vcpu = 2};
 }
 
 static unsigned lines(void)

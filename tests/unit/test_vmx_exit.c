@@ -22,10 +22,11 @@ static struct {
     u64 xcr0;
 } seen;
 
-static void fake_skip(struct vcpu *v, const struct hvm_exit *exit)
+static bool fake_skip(struct vcpu *v, const struct hvm_exit *exit)
 {
     v->regs.rip = exit->next_rip;
     seen.skipped = true;
+    return false;
 }
 
 static void fake_exception(struct vcpu *v, u8 vector, bool has_error, u32 error, u64 cr2)

@@ -275,8 +275,7 @@ static void svm_set_state(struct vcpu *v, const struct hvm_state *s)
     c->intercept3 &= ~(SVM_INTERCEPT_VINTR | SVM_INTERCEPT_IRET);
     c->tlb_control = SVM_TLB_FLUSH_ALL;
     v->hvm->nmi_blocked = v->hvm->virq_injected = false;
-    v->hvm->length_rip = 0;
-    v->hvm->length_code = 0;
+    memset(v->hvm->next, 0, sizeof(v->hvm->next));
     svm_dirty(v, ~0u);
     v->regs = s->regs;
 }
@@ -310,65 +309,26 @@ static void svm_vcpu_unload(struct vcpu *v)
         h->tsc_aux = rdmsr(MSR_TSC_AUX);
 }
 
-/*
- * An exit while an event was being delivered: deliver it again (§15.7.2). INT n, INT3 and INTO are still the instruction
- * at RIP, which does it again by itself; injected, they would be returned to for ever.
- */
-static u64 undelivered(u64 info)
-{
-    unsigned type = SVM_EVENT_TYPE(info);
-    u8 vector = SVM_EVENT_VECTOR(info);
-
-    if (!(info & SVM_EVENT_VALID) || type == HVM_EVENT_SOFT_INT ||
-        (type == HVM_EVENT_EXCEPTION && (vector == EXC_BP || vector == EXC_OF)))
-        return 0;
-    return info;
-}
-
-static void svm_run(struct vcpu *v, struct hvm_exit *exit)
-{
-    struct hvm_vcpu *h = v->hvm;
-    struct vmcb *c = h->vmcb;
-    bool interrupts = !(svm_features.lme_before_pae_bug && (c->efer & EFER_LME) && !(c->cr4 & CR4_PAE));
-
-    c->rax = v->regs.rax;
-    c->rsp = v->regs.rsp;
-    c->rip = v->regs.rip;
-    c->rflags = v->regs.rflags;
-    c->clean = svm_features.edx & SVM_FEATURE_CLEAN ? ~h->dirty : 0;
-    h->dirty = 0;
-    svm_enter(h->vmcb_pa, &v->regs, this_cpu()->hvm_host_pa, interrupts);
-    v->regs.rax = c->rax;
-    v->regs.rsp = c->rsp;
-    v->regs.rip = c->rip;
-    v->regs.rflags = c->rflags;
-    c->tlb_control = SVM_TLB_NOTHING;
-    if (!(c->int_ctl & SVM_V_IRQ))
-        h->virq_injected = false;
-    c->eventinj = unlikely(c->exitintinfo & SVM_EVENT_VALID) ? undelivered(c->exitintinfo) : 0;
-    svm_decode_exit(v, exit);
-}
-
 static void svm_inject_exception(struct vcpu *v, u8 vector, bool has_error, u32 error, u64 cr2);
 
 /* The trap that an instruction ends with when EFLAGS.TF is set, unless only branches do (§13.1.4). */
-static void single_step(struct vcpu *v)
+static __attribute__((noinline, cold)) bool single_step(struct vcpu *v)
 {
     u64 debugctl;
 
     if (rdmsr_safe(MSR_DEBUGCTL, &debugctl) && debugctl & DEBUGCTL_BTF)
-        return;
+        return false;
     v->hvm->vmcb->dr6 |= DR6_BS;
     svm_dirty(v, SVM_CLEAN_DRX);
     svm_inject_exception(v, EXC_DB, false, 0, 0);
+    return false;
 }
 
-static void svm_skip_insn(struct vcpu *v, const struct hvm_exit *exit)
+static bool svm_skip_insn(struct vcpu *v, const struct hvm_exit *exit)
 {
     v->regs.rip = exit->next_rip;
     v->hvm->vmcb->int_shadow = 0;
-    if (unlikely(v->regs.rflags & RFLAGS_TF))
-        single_step(v);
+    return unlikely(v->regs.rflags & RFLAGS_TF) ? single_step(v) : false;
 }
 
 static bool svm_can_accept_irq(struct vcpu *v)
@@ -486,6 +446,11 @@ static void svm_get_control(struct vcpu *v, struct hvm_control *out)
     *out = (struct hvm_control){c->cr0, c->cr2, c->cr3, c->cr4, c->efer & ~EFER_SVME};
 }
 
+static u64 svm_get_cr4(struct vcpu *v)
+{
+    return v->hvm->vmcb->cr4;
+}
+
 static void svm_get_segment(struct vcpu *v, enum hvm_seg seg, struct hvm_segment *s)
 {
     const struct vmcb_segment *e = segment(v->hvm->vmcb, seg);
@@ -576,6 +541,7 @@ const struct hvm_ops svm_ops = {
     .get_cr8 = svm_get_cr8,
     .set_cr8 = svm_set_cr8,
     .get_control = svm_get_control,
+    .get_cr4 = svm_get_cr4,
     .get_segment = svm_get_segment,
     .cpl = svm_cpl,
     .inject_exception = svm_inject_exception,

@@ -14,6 +14,15 @@
 #define SVM_FEATURE_FLUSH_ASID    BIT(6)
 #define SVM_FEATURE_DECODE_ASSIST BIT(7)
 
+/* Where the instruction ends that exited at rip with this code, in a code segment with these attributes. */
+struct svm_next {
+    u64 rip, next;
+    u32 code, attr;
+};
+/* Without nRIP that is decoded once per place, and remembered by the place. */
+#define SVM_NEXT_PLACES 64
+#define SVM_NEXT_INDEX(rip) ((rip) / 2 % SVM_NEXT_PLACES)
+
 struct hvm_vcpu {
     struct vmcb *vmcb;
     paddr_t vmcb_pa;
@@ -21,9 +30,7 @@ struct hvm_vcpu {
     bool nmi_blocked;   /* between NMI delivery and IRET; virtual NMIs of SVM are older than this */
     bool virq_injected; /* an interrupt went in as V_IRQ (eventinj_intr_bug) and may not be taken yet */
     u32 dirty;          /* clean bits to withdraw at the next entry */
-    /* Without nRIP the length of an exiting instruction is decoded once per place. */
-    u64 length_rip, length_next;
-    u32 length_code, length_attr;
+    struct svm_next next[SVM_NEXT_PLACES];
     /* What neither VMRUN nor VMLOAD switches, while another vCPU has the CPU. */
     u64 dr[4], tsc_aux;
 };
@@ -38,10 +45,8 @@ struct svm_features {
 };
 extern struct svm_features svm_features;
 
-void svm_enter(u64 guest_vmcb_pa, struct guest_regs *regs, u64 host_vmcb_pa, bool take_interrupts);
-
-/* Translate the VMCB's exit into *exit; false if the exit was of SVM's own making and the guest goes on. */
-void svm_decode_exit(struct vcpu *v, struct hvm_exit *exit);
+/* struct hvm_ops.run */
+void svm_run(struct vcpu *v, struct hvm_exit *exit);
 
 /* A virtual interrupt is taken at V_TPR equal to its priority already: QEMU; the manual says above only. */
 extern bool svm_virq_at_equal_priority;

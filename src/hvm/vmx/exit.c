@@ -19,7 +19,7 @@ static u64 next_rip(const struct vcpu *v)
 static void decode_io(u64 qual, struct hvm_exit *exit)
 {
     exit->reason = EXIT_IO;
-    exit->io.port = QUAL_IO_PORT(qual);
+    exit->info = exit->io.port = QUAL_IO_PORT(qual);
     exit->io.bytes = (u8)QUAL_IO_BYTES(qual);
     exit->io.in = qual & QUAL_IO_IN;
     exit->io.string = qual & QUAL_IO_STRING;
@@ -35,7 +35,7 @@ static void decode_io(u64 qual, struct hvm_exit *exit)
 static void decode_ept_violation(const struct vcpu *v, u64 qual, struct hvm_exit *exit)
 {
     exit->reason = EXIT_MMIO;
-    exit->mmio.gpa = vmread(VMCS_GUEST_PHYSICAL);
+    exit->info = exit->mmio.gpa = vmread(VMCS_GUEST_PHYSICAL);
     exit->mmio.write = qual & QUAL_EPT_WRITE;
     exit->mmio.exec = qual & QUAL_EPT_EXEC;
     exit->mmio.nr_bytes = 0;
@@ -106,7 +106,7 @@ static void fatal(const struct vcpu *v, u64 reason, u64 qual, const char *why, s
 {
     log_err("d%uv%u: VMX: %s (exit reason %#lx, qualification %#lx)\n", v->d->id, v->id, why, reason, qual);
     exit->reason = EXIT_OTHER;
-    exit->code = TYPE_FATAL | reason;
+    exit->info = exit->code = TYPE_FATAL | reason;
 }
 
 /* Exits of instructions, whose length the VMCS gives. */
@@ -121,9 +121,11 @@ static void decode_instruction(struct vcpu *v, u64 reason, u64 qual, struct hvm_
         exit->call.cpl = (u8)RIGHTS_DPL(vmread(VMCS_SEG(VMCS_GUEST_RIGHTS, SEG_SS)));
         return;
     case VMX_RDMSR:
+        exit->info = v->regs.rcx;
         exit->reason = EXIT_MSR_READ;
         return;
     case VMX_WRMSR:
+        exit->info = v->regs.rcx;
         exit->reason = EXIT_MSR_WRITE;
         return;
     case VMX_CPUID:
@@ -148,7 +150,7 @@ static void decode_instruction(struct vcpu *v, u64 reason, u64 qual, struct hvm_
         return;
     }
     exit->reason = EXIT_OTHER;
-    exit->code = reason;
+    exit->info = exit->code = reason;
 }
 
 void vmx_decode_exit(struct vcpu *v, struct hvm_exit *exit)
@@ -157,6 +159,7 @@ void vmx_decode_exit(struct vcpu *v, struct hvm_exit *exit)
 
     v->hvm->last_reason = reason;
     v->hvm->last_qualification = qual;
+    exit->info = v->regs.rax;
     if (unlikely(reason & REASON_ENTRY_FAILED)) {
         fatal(v, reason, qual, "the guest's state is refused", exit);
         return;

@@ -260,6 +260,7 @@ static void vmx_run(struct vcpu *v, struct hvm_exit *exit)
     prepare_entry(v);
     if (unlikely(vmx_enter(&v->regs, &h->host_rsp, h->launched))) {
         entry_failed(v, exit);
+        exit->cr8 = hvm->get_cr8(v);
         return;
     }
     h->launched = true;
@@ -268,9 +269,10 @@ static void vmx_run(struct vcpu *v, struct hvm_exit *exit)
     v->regs.rflags = h->rflags = vmread(VMCS_GUEST_RFLAGS);
     vmx_keep_interrupted_event(h);
     vmx_decode_exit(v, exit);
+    exit->cr8 = hvm->get_cr8(v);
 }
 
-static void vmx_skip_insn(struct vcpu *v, const struct hvm_exit *exit)
+static bool vmx_skip_insn(struct vcpu *v, const struct hvm_exit *exit)
 {
     u64 blocked = vmread(VMCS_GUEST_INTERRUPTIBILITY);
 
@@ -280,6 +282,7 @@ static void vmx_skip_insn(struct vcpu *v, const struct hvm_exit *exit)
     /* The debug trap that the instruction would have ended with (§27.3.1.5). */
     if (unlikely(v->regs.rflags & RFLAGS_TF) && !(vmread(VMCS_GUEST_DEBUGCTL) & DEBUGCTL_BTF))
         vmwrite(VMCS_GUEST_PENDING_DEBUG, vmread(VMCS_GUEST_PENDING_DEBUG) | PENDING_DEBUG_BS);
+    return false;
 }
 
 /* --- state --- */
@@ -291,6 +294,14 @@ static void vmx_get_control(struct vcpu *v, struct hvm_control *out)
         read_control(out);
     else
         *out = v->hvm->control;
+}
+
+static u64 vmx_get_cr4(struct vcpu *v)
+{
+    struct hvm_control c;
+
+    vmx_get_control(v, &c);
+    return c.cr4;
 }
 
 static void vmx_get_segment(struct vcpu *v, enum hvm_seg seg, struct hvm_segment *s)
@@ -395,6 +406,7 @@ const struct hvm_ops vmx_ops = {
     .get_cr8 = vmx_get_cr8,
     .set_cr8 = vmx_set_cr8,
     .get_control = vmx_get_control,
+    .get_cr4 = vmx_get_cr4,
     .get_segment = vmx_get_segment,
     .cpl = vmx_cpl,
     .inject_exception = vmx_inject_exception,

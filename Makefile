@@ -85,10 +85,12 @@ TEST_CFLAGS := $(CFLAGS_COMMON) -O1 -Itests/unit -DTORII_HOST -DTORII_DEBUG=1 -f
 .SECONDEXPANSION:
 test_links = $(shell sed -n 's/.*links: *//p' $(1) | sed 's|\*/||' | head -1)
 test_libs = $(shell sed -n 's/.*libs: *//p' $(1) | sed 's|\*/||' | head -1)
-$(BUILD)/unit/%: tests/unit/%.c $$(call test_links,tests/unit/$$*.c) $(wildcard tests/unit/*.h include/torii/*.h)
+# Sources that a test includes instead, to see their insides or to have them under other names.
+test_includes = $(shell sed -n 's|^#include "../../\(src/.*\.c\)"|\1|p' $(1))
+$(BUILD)/unit/%: tests/unit/%.c $$(call test_links,tests/unit/$$*.c) $$(call test_includes,tests/unit/$$*.c) $(wildcard tests/unit/*.h include/torii/*.h)
 	@mkdir -p $(@D)
 	$(say) HOSTCC $@
-	$(Q)$(HOSTCC) $(TEST_CFLAGS) $(filter %.c,$^) -o $@ -lcmocka $(call test_libs,$<)
+	$(Q)$(HOSTCC) $(TEST_CFLAGS) $(filter-out $(call test_includes,$<),$(filter %.c,$^)) -o $@ -lcmocka $(call test_libs,$<)
 
 .PHONY: unit
 unit: $(TEST_BINS)

@@ -9,11 +9,11 @@ COVERAGE_START := src/boot/main.c src/domain/dom0.c
 COVERAGE_CFLAGS := $(CFLAGS_COMMON) -O0 --coverage -Itests/unit -DTORII_HOST -DTORII_DEBUG=1 -Wno-missing-prototypes
 COVERAGE_BINS := $(TESTS:tests/unit/%.c=$(BUILD)/coverage/%)
 
-$(BUILD)/coverage/%: tests/unit/%.c $$(call test_links,tests/unit/$$*.c) $(wildcard tests/unit/*.h include/torii/*.h)
+$(BUILD)/coverage/%: tests/unit/%.c $$(call test_links,tests/unit/$$*.c) $$(call test_includes,tests/unit/$$*.c) $(wildcard tests/unit/*.h include/torii/*.h)
 	@mkdir -p $(@D)
 	$(say) COVER $@
 	$(Q)rm -f $@-*.gcno $@-*.gcda
-	$(Q)gcc $(COVERAGE_CFLAGS) $(filter %.c,$^) -o $@ -lcmocka $(call test_libs,$<)
+	$(Q)gcc $(COVERAGE_CFLAGS) $(filter-out $(call test_includes,$<),$(filter %.c,$^)) -o $@ -lcmocka $(call test_libs,$<)
 
 .PHONY: coverage
 coverage: deps-check $(COVERAGE_BINS)

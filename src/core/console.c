@@ -297,8 +297,8 @@ static void parse_loglvl(void)
 /* What was logged before there was anything to show it on. */
 static void replay(void)
 {
-    for (u64 at = 0; at < ring_end; at++)
-        emit(&ring[at], 1);
+    for (u64 at = ring_start; at < ring_end; at++)
+        emit(&ring[at % RING_BYTES], 1);
 }
 
 static bool console_wants(const char *name)

@@ -42,8 +42,10 @@ static int vcpu_create(struct domain *d, unsigned id)
     v->d = d;
     v->state = VCPU_OFFLINE;
     v->exits = xzalloc(EXIT_REASONS * sizeof(*v->exits));
-    if (!v->exits)
+    if (!v->exits) {
+        xfree(v);
         return -XEN_ENOMEM;
+    }
     d->vcpu[id] = v;
     v->cpu = pcpus[id % pcpu_nr];
     rc = hvm->vcpu_init(v);

@@ -21,10 +21,10 @@
 #define GRANT_SLOTS 16
 
 static const u8 families[] = {
-    __HYPERVISOR_memory_op,   __HYPERVISOR_grant_table_op, __HYPERVISOR_vcpu_op,     __HYPERVISOR_sched_op,
-    __HYPERVISOR_platform_op, __HYPERVISOR_physdev_op,     __HYPERVISOR_hvm_op,      __HYPERVISOR_xen_version,
-    __HYPERVISOR_multicall,   __HYPERVISOR_console_io,     __HYPERVISOR_vm_assist,   __HYPERVISOR_set_timer_op,
-    __HYPERVISOR_sysctl,      __HYPERVISOR_domctl,         __HYPERVISOR_kexec_op,    __HYPERVISOR_mmu_update,
+    __HYPERVISOR_memory_op,   __HYPERVISOR_grant_table_op, __HYPERVISOR_vcpu_op,   __HYPERVISOR_sched_op,
+    __HYPERVISOR_platform_op, __HYPERVISOR_physdev_op,     __HYPERVISOR_hvm_op,    __HYPERVISOR_xen_version,
+    __HYPERVISOR_multicall,   __HYPERVISOR_console_io,     __HYPERVISOR_vm_assist, __HYPERVISOR_set_timer_op,
+    __HYPERVISOR_sysctl,      __HYPERVISOR_domctl,         __HYPERVISOR_kexec_op,  __HYPERVISOR_mmu_update,
 };
 
 static const u8 *in;
@@ -50,11 +50,12 @@ static u64 take(unsigned bytes)
 /* One byte names what a field may mean: a small number, an address, a frame, a flag; or the next ones spell it out. */
 static u64 number(void)
 {
-    static const u64 pick[] = {
-        DOMID_SELF, NOWHERE,    CROSSING,   HOLE_GFN,  MMIO_GFN,         FIXUP_GFN,  FREE_FRAME,
-        UINT32_MAX, UINT64_MAX, 0x03000001, BIT(40),   0x80000000,       0x7ff0,     0xffff,
-        DOMID_IO,   DOMID_XEN,  0x10000,    PAGE_SIZE, HOLE_GFN << 12,   HOLE_GFN + 1,
-        60 << 12,   1000000000, 1001000000, BIT(63),   (u64)INT64_MIN + 1, ARG - 4,  0x1000000000000};
+    static const u64 pick[] = {DOMID_SELF, NOWHERE,        CROSSING,   HOLE_GFN,       MMIO_GFN,
+                               FIXUP_GFN,  FREE_FRAME,     UINT32_MAX, UINT64_MAX,     0x03000001,
+                               BIT(40),    0x80000000,     0x7ff0,     0xffff,         DOMID_IO,
+                               DOMID_XEN,  0x10000,        PAGE_SIZE,  HOLE_GFN << 12, HOLE_GFN + 1,
+                               60 << 12,   1000000000,     1001000000, BIT(63),        (u64)INT64_MIN + 1,
+                               ARG - 4,    0x1000000000000};
     u8 b = (u8)take(1);
 
     if (b < 0x80)

@@ -1,34 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * vPCI: the two configuration mechanisms of a domain, the table of intercepted registers of each device, and the
- * life cycle of devices. A device's structure is never freed, so a lookup needs no lock.
+ * vPCI: the table of intercepted registers of each device, accesses composed from it, and the life cycle of devices. A device's structure is never freed, so a lookup needs no lock.
  */
 #include <torii/alloc.h>
 #include <torii/atomic.h>
 #include <torii/domain.h>
 #include <torii/errno.h>
-#include <torii/iomap.h>
 #include <torii/lib.h>
 #include <torii/log.h>
 #include <torii/stage2.h>
-#include <torii/vpower.h>
-
-#include <xen/physdev.h>
 
 #include "vpci_internal.h"
-
-#define CONFIG_ADDRESS      0xcf8
-#define CONFIG_ADDRESS_LAST 0xcfb
-#define RESET_CONTROL       0xcf9
-#define CONFIG_DATA         0xcfc
-#define CONFIG_LAST         0xcff
-#define CONFIG_ENABLE       BIT(31)
-#define CONFIG_ADDRESS_BITS 0x80fffffcu
-
-static u32 ones(unsigned bytes)
-{
-    return bytes >= 4 ? ~0u : (1u << bytes * 8) - 1;
-}
 
 /* --- registers --- */
 
@@ -119,7 +101,7 @@ static void native_write(u32 sbdf, unsigned reg, unsigned bytes, u32 val)
 
     for (pos = reg; pos < end; pos += n) {
         n = native_bytes(pos, end);
-        pci_write(sbdf, pos, n, val >> (pos - reg) * 8 & ones(n));
+        pci_write(sbdf, pos, n, val >> (pos - reg) * 8 & vpci_ones(n));
     }
 }
 
@@ -138,7 +120,7 @@ static u32 composed_read(struct vpci_dev *dev, unsigned reg, unsigned bytes)
             stop = r ? min(end, (unsigned)r->offset) : end;
             part = native_read(dev->sbdf, pos, stop - pos);
         }
-        val |= (part & ones(stop - pos)) << (pos - reg) * 8;
+        val |= (part & vpci_ones(stop - pos)) << (pos - reg) * 8;
     }
     return val;
 }
@@ -146,14 +128,14 @@ static u32 composed_read(struct vpci_dev *dev, unsigned reg, unsigned bytes)
 /* `part` is `bytes` wide and goes to r from its byte `at` on: the rest of the register keeps its value. */
 static void register_write(struct vpci_dev *dev, const struct vpci_register *r, unsigned at, unsigned bytes, u32 part)
 {
-    u32 mask = ones(bytes) << at * 8;
+    u32 mask = vpci_ones(bytes) << at * 8;
 
     if (!r->write)
         return;
     part <<= at * 8;
     if (bytes < r->bytes)
         part = (part & mask) | (register_read(dev, r) & ~mask);
-    r->write(dev, r->offset, part & ones(r->bytes), r->ctx);
+    r->write(dev, r->offset, part & vpci_ones(r->bytes), r->ctx);
 }
 
 static void composed_write(struct vpci_dev *dev, unsigned reg, unsigned bytes, u32 val)
@@ -167,10 +149,10 @@ static void composed_write(struct vpci_dev *dev, unsigned reg, unsigned bytes, u
         part = val >> (pos - reg) * 8;
         if (r && r->offset <= pos) {
             stop = min(end, (unsigned)r->offset + r->bytes);
-            register_write(dev, r, pos - r->offset, stop - pos, part & ones(stop - pos));
+            register_write(dev, r, pos - r->offset, stop - pos, part & vpci_ones(stop - pos));
         } else {
             stop = r ? min(end, (unsigned)r->offset) : end;
-            native_write(dev->sbdf, pos, stop - pos, part & ones(stop - pos));
+            native_write(dev->sbdf, pos, stop - pos, part & vpci_ones(stop - pos));
         }
     }
 }
@@ -376,7 +358,7 @@ out:
     return dev;
 }
 
-static int device_add(struct vpci *vpci, u32 sbdf)
+int vpci_device_add(struct vpci *vpci, u32 sbdf)
 {
     struct vpci_dev *dev;
     int err;
@@ -398,13 +380,13 @@ static int device_add(struct vpci *vpci, u32 sbdf)
  * The device behind a configuration read. Devices that appear later (hot-plug, bus numbers assigned by the guest,
  * virtual functions) get their handlers at the first look, for not every kernel reports them.
  */
-static struct vpci_dev *device_for_access(struct vpci *vpci, u32 sbdf)
+struct vpci_dev *vpci_device_for_access(struct vpci *vpci, u32 sbdf)
 {
     struct vpci_dev *dev = vpci_find(vpci, sbdf);
 
     if (dev && dev->present)
         return dev;
-    if (device_add(vpci, sbdf) == -XEN_ENODEV)
+    if (vpci_device_add(vpci, sbdf) == -XEN_ENODEV)
         return NULL;
     return vpci_find(vpci, sbdf);
 }
@@ -413,9 +395,9 @@ static struct vpci_dev *device_for_access(struct vpci *vpci, u32 sbdf)
  * The guest reads the id: that is how it looks for cards. Another one may sit in the slot than the handlers were made
  * for, or none; one that the guest had taken out is in use again.
  */
-static void id_was_read(struct vpci_dev *dev, unsigned bytes, u32 id)
+void vpci_id_was_read(struct vpci_dev *dev, unsigned bytes, u32 id)
 {
-    bool same = id == (dev->id & ones(bytes)), empty = !same && id == ones(bytes);
+    bool same = id == (dev->id & vpci_ones(bytes)), empty = !same && id == vpci_ones(bytes);
     bool exchanged = !same && !empty && bytes == 4 && (id & 0xffff) > 1;
 
     if (!exchanged && !empty && !(same && READ_ONCE(dev->removed)))
@@ -438,15 +420,15 @@ u32 vpci_config_read(struct domain *d, u32 sbdf, unsigned reg, unsigned bytes)
     u32 val;
 
     if (reg + bytes > PCIE_CONFIG_SIZE)
-        return ones(bytes);
-    dev = device_for_access(d->vpci, sbdf);
+        return vpci_ones(bytes);
+    dev = vpci_device_for_access(d->vpci, sbdf);
     if (!dev)
         return native_read(sbdf, reg, bytes);
     vpci_lock(dev);
     val = composed_read(dev, reg, bytes);
     vpci_unlock(dev);
     if (reg == PCI_ID && bytes >= 2)
-        id_was_read(dev, bytes, val);
+        vpci_id_was_read(dev, bytes, val);
     return val;
 }
 
@@ -456,7 +438,7 @@ void vpci_config_write(struct domain *d, u32 sbdf, unsigned reg, unsigned bytes,
 
     if (reg + bytes > PCIE_CONFIG_SIZE)
         return;
-    dev = device_for_access(d->vpci, sbdf);
+    dev = vpci_device_for_access(d->vpci, sbdf);
     if (!dev) {
         native_write(sbdf, reg, bytes, val);
         return;
@@ -467,133 +449,11 @@ void vpci_config_write(struct domain *d, u32 sbdf, unsigned reg, unsigned bytes,
     vpci_unlock(dev);
 }
 
-/* --- mechanism 1: ports --- */
-
-static void config_data(struct domain *d, unsigned at, unsigned bytes, bool write, u32 *val)
-{
-    u32 address = READ_ONCE(d->vpci->cf8);
-    u32 sbdf = address >> 8 & 0xffff;
-    unsigned reg = (address & 0xfc) + at;
-
-    if (!(address & CONFIG_ENABLE) || at + bytes > 4) {
-        if (!write)
-            *val = ones(bytes);
-    } else if (write) {
-        vpci_config_write(d, sbdf, reg, bytes, *val);
-    } else {
-        *val = vpci_config_read(d, sbdf, reg, bytes);
-    }
-}
-
-/*
- * A kernel that looks for devices asks thousands of places where there is none, an exit for the address and one for the
- * data each. Where Torii itself uses ECAM only, the hardware's address register rests disabled for good, and its data
- * port is one that nothing decodes: all ones, as of a function that is absent. So while the domain's own address names
- * such a function its data accesses need no exit. They reach no device, whatever appears there meanwhile; and before a
- * write of another address is done, every vCPU has seen its data port trapped again.
- */
-static void config_address(struct vpci *vpci, u32 address)
-{
-    bool absent, changed;
-
-    if (!pci_ports_left()) {
-        WRITE_ONCE(vpci->cf8, address);
-        return;
-    }
-    absent = !(address & CONFIG_ENABLE) || !device_for_access(vpci, address >> 8 & 0xffff);
-    spin_lock(&vpci->cf8_lock);
-    WRITE_ONCE(vpci->cf8, address);
-    changed = vpci->data_passes != absent && pio_pass(vpci->d, CONFIG_DATA, CONFIG_LAST, absent);
-    if (changed)
-        vpci->data_passes = absent;
-    spin_unlock(&vpci->cf8_lock);
-    if (changed && !absent)
-        s2_flush(vpci->d);
-}
-
-/* Only a 4-byte access is the address register's (PCI 3.0 §3.2.2.3.2); 0xcf9 is the chipset's reset control. */
-static void vpci_port(struct vcpu *v, void *ctx, u16 port, unsigned bytes, bool write, u32 *val)
-{
-    struct vpci *vpci = ctx;
-
-    if (port >= CONFIG_DATA) {
-        config_data(vpci->d, port - CONFIG_DATA, bytes, write, val);
-    } else if (port == CONFIG_ADDRESS && bytes == 4) {
-        if (write)
-            config_address(vpci, *val & CONFIG_ADDRESS_BITS);
-        else
-            *val = READ_ONCE(vpci->cf8);
-    } else if (port == RESET_CONTROL && bytes < 4) {
-        vpower_reset_control(v, NULL, port, bytes, write, val);
-    } else if (!write) {
-        *val = ones(bytes);
-    }
-}
-
-/* --- ECAM --- */
-
-static void vpci_ecam(struct vcpu *v, void *ctx, gpa_t gpa, unsigned bytes, bool write, u64 *val)
-{
-    struct vpci *vpci = ctx;
-    unsigned n, part, reg = gpa & (PCIE_CONFIG_SIZE - 1);
-    paddr_t base = 0;
-    u8 first = 0, last = 0;
-    u16 seg = 0;
-    u32 sbdf;
-    u64 got = 0;
-
-    for (n = 0; pci_ecam_get(n, &base, &seg, &first, &last); n++)
-        if (gpa >= base && gpa - base < (last - first + 1u) * PCI_ECAM_BUS_SIZE)
-            break;
-    sbdf = PCI_SBDF(seg, first + ((gpa - base) >> 20), (gpa - base) >> 12 & 0xff);
-    for (part = 0; part < min(bytes, 8u); part += 4) {
-        if (write)
-            vpci_config_write(vpci->d, sbdf, reg + part, min(bytes - part, 4u), *val >> part * 8);
-        else
-            got |= (u64)vpci_config_read(vpci->d, sbdf, reg + part, min(bytes - part, 4u)) << part * 8;
-    }
-    if (!write)
-        *val = got;
-}
-
-static int ecam_register(struct domain *d, unsigned n)
-{
-    paddr_t base;
-    u8 first, last;
-    u16 seg;
-    u64 size;
-    int err;
-
-    if (!pci_ecam_get(n, &base, &seg, &first, &last))
-        return -XEN_EINVAL;
-    size = (last - first + 1u) * PCI_ECAM_BUS_SIZE;
-    err = s2_unmap(d, base >> PAGE_SHIFT, size >> PAGE_SHIFT);
-    if (!err)
-        err = mmio_register(d, base, base + size - 1, vpci_ecam, d->vpci);
-    if (err)
-        log_err("vPCI: ECAM of segment %04x at 0x%llx not trapped: error %d\n", seg, (unsigned long long)base, err);
-    return err;
-}
-
-static unsigned ecam_regions(void)
-{
-    paddr_t base;
-    u8 first, last;
-    unsigned n = 0;
-    u16 seg;
-
-    while (pci_ecam_get(n, &base, &seg, &first, &last))
-        n++;
-    return n;
-}
-
 /* --- life cycle --- */
 
 int vpci_init(struct domain *d)
 {
     struct vpci *vpci = xzalloc(sizeof(*vpci));
-    unsigned n, regions = ecam_regions();
-    int err;
 
     if (!vpci)
         return -XEN_ENOMEM;
@@ -601,12 +461,7 @@ int vpci_init(struct domain *d)
     spin_lock_init(&vpci->map_lock, LOCK_VPCI_MAP);
     d->vpci = vpci;
     spin_lock_init(&vpci->cf8_lock, LOCK_VPCI_MAP);
-    err = pio_register(d, CONFIG_ADDRESS, CONFIG_ADDRESS_LAST, vpci_port, vpci);
-    if (!err)
-        err = pio_register(d, CONFIG_DATA, CONFIG_LAST, vpci_port, vpci);
-    for (n = 0; n < regions && !err; n++)
-        err = ecam_register(d, n);
-    return err;
+    return vpci_access_register(d);
 }
 
 int vpci_domain_add_devices(struct domain *d)
@@ -616,7 +471,7 @@ int vpci_domain_add_devices(struct domain *d)
     int err = 0;
 
     for (phys = pci_first(); phys; phys = phys->next) {
-        if (device_add(d->vpci, phys->sbdf) == -XEN_ENOMEM)
+        if (vpci_device_add(d->vpci, phys->sbdf) == -XEN_ENOMEM)
             err = -XEN_ENOMEM;
         found++;
     }
@@ -632,106 +487,5 @@ void vpci_free(struct domain *d)
         vpci_lock(dev);
         vpci_teardown(dev);
         vpci_unlock(dev);
-    }
-}
-
-/* --- physdev_op --- */
-
-int vpci_op_mmcfg_reserved(struct domain *d, u64 address, u16 segment, u8 start_bus, u8 end_bus, u32 flags)
-{
-    unsigned before;
-    bool added;
-    int err;
-
-    if (flags & ~XEN_PCI_MMCFG_RESERVED)
-        return -XEN_EINVAL;
-    /* A region that the guest's firmware tables do not reserve is not used; what is known already stays trapped. */
-    if (!(flags & XEN_PCI_MMCFG_RESERVED))
-        return 0;
-    spin_lock(&d->vpci->map_lock);
-    before = ecam_regions();
-    err = pci_ecam_add(address, segment, start_bus, end_bus);
-    added = !err && ecam_regions() > before;
-    spin_unlock(&d->vpci->map_lock);
-    if (!added)
-        return err;
-    err = ecam_register(d, before);
-    s2_flush(d);
-    return err;
-}
-
-int vpci_op_device_add(struct domain *d, u16 seg, u8 bus, u8 devfn)
-{
-    struct vpci_dev *dev;
-    int err = device_add(d->vpci, PCI_SBDF(seg, bus, devfn));
-
-    dev = vpci_find(d->vpci, PCI_SBDF(seg, bus, devfn));
-    if (!err && dev)
-        id_was_read(dev, 4, dev->id);
-    return err;
-}
-
-int vpci_op_device_remove(struct domain *d, u16 seg, u8 bus, u8 devfn)
-{
-    struct vpci_dev *dev = vpci_find(d->vpci, PCI_SBDF(seg, bus, devfn));
-
-    if (!dev || !dev->present)
-        return -XEN_ENODEV;
-    vpci_lock(dev);
-    if (!dev->read_only) {
-        vpci_teardown(dev);
-        /* It still answers, and drivers of slots write to it before they cut its power: nothing is to be mapped for
-         * that. */
-        dev->removed = true;
-    }
-    vpci_unlock(dev);
-    return 0;
-}
-
-int vpci_op_device_reset(struct domain *d, u16 seg, u8 bus, u8 devfn)
-{
-    struct vpci_dev *dev = vpci_find(d->vpci, PCI_SBDF(seg, bus, devfn));
-    int err = 0;
-
-    if (!dev || !dev->present)
-        return -XEN_ENODEV;
-    vpci_lock(dev);
-    if (!dev->read_only) {
-        vpci_teardown(dev);
-        err = vpci_setup(dev);
-    }
-    vpci_unlock(dev);
-    return err;
-}
-
-int vpci_op_restore_msi(struct domain *d, u16 seg, u8 bus, u8 devfn)
-{
-    struct vpci_dev *dev = vpci_find(d->vpci, PCI_SBDF(seg, bus, devfn));
-
-    if (!dev || !dev->present)
-        return -XEN_ENODEV;
-    vpci_lock(dev);
-    vpci_msi_restore(dev);
-    vpci_msix_restore(dev);
-    vpci_unlock(dev);
-    return 0;
-}
-
-void vpci_dump(const struct domain *d)
-{
-    const struct vpci_dev *dev;
-    unsigned n;
-
-    for (dev = d->vpci->all; dev; dev = dev->all_next) {
-        if (!dev->present)
-            continue;
-        log_info("pci " PCI_FMT " %04x:%04x%s\n", PCI_ARGS(dev->sbdf), dev->id & 0xffff, dev->id >> 16,
-                 dev->read_only ? " read-only" : "");
-        for (n = 0; n < VPCI_BARS; n++)
-            if (dev->bar[n].mapped_size)
-                log_info("  bar %u: 0x%llx size 0x%llx\n", n, (unsigned long long)dev->bar[n].mapped,
-                         (unsigned long long)dev->bar[n].mapped_size);
-        vpci_msi_dump(dev);
-        vpci_msix_dump(dev);
     }
 }

@@ -184,7 +184,26 @@ struct vpci {
     struct vpci_page *pages, *spare_pages;
 };
 
+/* All ones, as an absent function reads. */
+static inline u32 vpci_ones(unsigned bytes)
+{
+    return bytes >= 4 ? ~0u : (1u << bytes * 8) - 1;
+}
+
 struct vpci_dev *vpci_find(struct vpci *vpci, u32 sbdf);
+/* As vpci_find, for an access of the guest's: a device that was not there before is set up. */
+struct vpci_dev *vpci_device_for_access(struct vpci *vpci, u32 sbdf);
+/* Set a device up, or again if another one has taken its place. */
+int vpci_device_add(struct vpci *vpci, u32 sbdf);
+/* What the guest's read of the id tells about the device. */
+void vpci_id_was_read(struct vpci_dev *dev, unsigned bytes, u32 id);
+
+/* vpci_access.c: claim the ports and every ECAM region known. 0 or -errno. */
+int vpci_access_register(struct domain *d);
+/* Region n, counted as pci_ecam_get does; how many there are. */
+int vpci_ecam_register(struct domain *d, unsigned n);
+unsigned vpci_ecam_regions(void);
+
 /* Bring up every capability's handlers of a device that is not present yet / take them down. Device locked. */
 int vpci_setup(struct vpci_dev *dev);
 void vpci_teardown(struct vpci_dev *dev);

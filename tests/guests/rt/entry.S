@@ -208,8 +208,10 @@ user_start:
         call *%rdi
         int $0x81
 isr_leave_user:
-        movl $SEL_DATA, %eax            /* the interrupt has left SS null, which a 32-bit segment cannot use */
-        movl %eax, %ss
+        movl $SEL_DATA, %ecx            /* the IRET and the interrupt have left them null: of no use to 32-bit code */
+        movl %ecx, %ss
+        movl %ecx, %ds
+        movl %ecx, %es
         movq saved_rsp, %rsp
         popq %r15
         popq %r14

@@ -6,10 +6,11 @@
 
 out=${1:?usage: make-iso.sh OUT}
 KERNEL=${KERNEL:-6.1} INITRD=${INITRD:-$BUILD/initrd.gz} IMAGE=${IMAGE:-$BUILD/torii} HV=${HV:-torii}
-options="console=com1,vga com1=115200,8n1"
+options="console=com1,vga com1=115200,8n1" protocol=2
 if [ "$HV" = xen ]; then
     IMAGE=$("$ROOT/tools/fetch-xen.sh")
-    options="console=com1 com1=115200,8n1 dom0=pvh dom0-iommu=none"
+    options="console=com1 com1=115200,8n1 sync_console dom0=pvh dom0-iommu=none"
+    protocol= # by the second, it asks for a graphics mode
 fi
 case $KERNEL in
 6.1 | 6.12 | 7.2) KERNEL=$("$ROOT/tools/fetch-kernel.sh" "$KERNEL")/vmlinuz ;;
@@ -31,9 +32,9 @@ set timeout=${GRUB_TIMEOUT:-1}
 if [ "\$grub_platform" = pc ]; then set gfxpayload=text; else insmod all_video; fi
 
 menuentry 'Torii with Linux as Dom0' {
-    multiboot2 /boot/torii $options ${TORII_ARGS:-}
-    module2 /boot/vmlinuz console=hvc0 ${CMDLINE:-}
-    module2 /boot/initrd.gz
+    multiboot$protocol /boot/torii $options ${TORII_ARGS:-}
+    module$protocol /boot/vmlinuz console=hvc0 ${CMDLINE:-}
+    module$protocol /boot/initrd.gz
 }
 END
 mkdir -p "$(dirname "$out")"

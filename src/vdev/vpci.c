@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * vPCI: the table of intercepted registers of each device, accesses composed from it, and the life cycle of devices. A device's structure is never freed, so a lookup needs no lock.
+ * vPCI: the table of intercepted registers of each device, accesses composed from it, and the life cycle of devices. A
+ * device's structure is never freed, so a lookup needs no lock.
  */
 #include <torii/alloc.h>
 #include <torii/atomic.h>

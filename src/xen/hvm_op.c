@@ -93,19 +93,25 @@ static int store_param(struct domain *d, u32 index, u64 value)
     return rc;
 }
 
+/* The argument, the domain it names, and whether the caller may do that to the parameter. */
+static int read_param(const struct hcall *c, enum param_access access, struct xen_hvm_param *a, struct domain **d)
+{
+    int rc;
+
+    if (hcall_read(c, a, c->args[1], sizeof(*a)))
+        return -XEN_EFAULT;
+    if (a->index >= HVM_NR_PARAMS)
+        return -XEN_EINVAL;
+    rc = hcall_domain(c, a->domid, d);
+    return rc ? rc : check_access(c, *d, a->index, access);
+}
+
 static long set_param(const struct hcall *c)
 {
     struct xen_hvm_param a;
     struct domain *d;
-    int rc;
+    int rc = read_param(c, PARAM_READ_WRITE, &a, &d);
 
-    if (hcall_read(c, &a, c->args[1], sizeof(a)))
-        return -XEN_EFAULT;
-    if (a.index >= HVM_NR_PARAMS)
-        return -XEN_EINVAL;
-    rc = hcall_domain(c, a.domid, &d);
-    if (!rc)
-        rc = check_access(c, d, a.index, PARAM_READ_WRITE);
     if (!rc)
         rc = check_value(a.index, a.value);
     if (!rc && a.index == HVM_PARAM_CALLBACK_IRQ)
@@ -117,15 +123,8 @@ static long get_param(const struct hcall *c)
 {
     struct xen_hvm_param a;
     struct domain *d;
-    int rc;
+    int rc = read_param(c, PARAM_READ, &a, &d);
 
-    if (hcall_read(c, &a, c->args[1], sizeof(a)))
-        return -XEN_EFAULT;
-    if (a.index >= HVM_NR_PARAMS)
-        return -XEN_EINVAL;
-    rc = hcall_domain(c, a.domid, &d);
-    if (!rc)
-        rc = check_access(c, d, a.index, PARAM_READ);
     if (rc)
         return rc;
     a.value = d->hvm_param[a.index];

@@ -66,23 +66,20 @@ static long register_vcpu_info(const struct hcall *c, struct vcpu *v)
 }
 
 /* 32-bit callers fill only the low half of the address union. */
-static int read_area_address(const struct hcall *c, u64 *gva)
+static int register_area(const struct hcall *c, struct vcpu *v, void *page[2], u32 *offset, size_t bytes)
 {
-    *gva = 0;
-    return hcall_read(c, gva, c->args[2], c->compat ? sizeof(u32) : sizeof(u64));
+    u64 gva = 0;
+
+    if (hcall_read(c, &gva, c->args[2], c->compat ? sizeof(u32) : sizeof(u64)))
+        return -XEN_EFAULT;
+    return may_register(c, v) ? area_register(c, v, page, offset, gva, bytes) : -XEN_EINVAL;
 }
 
 static long register_runstate_area(const struct hcall *c, struct vcpu *v)
 {
     size_t bytes = c->compat ? sizeof(struct compat_vcpu_runstate_info) : sizeof(struct vcpu_runstate_info);
-    u64 gva;
-    int rc;
+    int rc = register_area(c, v, v->runstate_page, &v->runstate_offset, bytes);
 
-    if (read_area_address(c, &gva))
-        return -XEN_EFAULT;
-    if (!may_register(c, v))
-        return -XEN_EINVAL;
-    rc = area_register(c, v, v->runstate_page, &v->runstate_offset, gva, bytes);
     if (rc)
         return rc;
     v->runstate_compat = c->compat;
@@ -92,14 +89,8 @@ static long register_runstate_area(const struct hcall *c, struct vcpu *v)
 
 static long register_time_area(const struct hcall *c, struct vcpu *v)
 {
-    u64 gva;
-    int rc;
+    int rc = register_area(c, v, v->time_page, &v->time_offset, sizeof(struct vcpu_time_info));
 
-    if (read_area_address(c, &gva))
-        return -XEN_EFAULT;
-    if (!may_register(c, v))
-        return -XEN_EINVAL;
-    rc = area_register(c, v, v->time_page, &v->time_offset, gva, sizeof(struct vcpu_time_info));
     if (!rc)
         pvclock_update(v);
     return rc;

@@ -171,7 +171,7 @@ def test_a_function_of_nvme_has_its_own_interrupts(debian):
     d.ssh(f"echo 0 >{pf}/sriov_drivers_autoprobe; cd /root; set -e; for r in 0 1; do nvme virt-mgmt /dev/nvme0 -c 0 -r $r -a 1 "
           f"-n 0; done; echo 1 >{pf}/reset; echo 1 >{pf}/sriov_numvfs; nvme virt-mgmt /dev/nvme0 -c 1 -r 1 -a 8 -n 1; "
           "nvme virt-mgmt /dev/nvme0 -c 1 -r 0 -a 8 -n 2; nvme virt-mgmt /dev/nvme0 -c 1 -r 0 -a 9 -n 0; "
-          f"basename $(readlink -f {pf}/virtfn0) >/sys/bus/pci/drivers/nvme/bind; sleep 3", 120)
+          f"echo 1 >{pf}/sriov_drivers_autoprobe; basename $(readlink -f {pf}/virtfn0) >/sys/bus/pci/drivers/nvme/bind; sleep 3", 120)
     for disk in ("/dev/nvme0n1", "/dev/nvme1n1"):
         d.ssh(f"dd if=/dev/urandom of=/root/data bs=64k count=64; dd if=/root/data of={disk} bs=64k oflag=direct; "
               f"dd if={disk} bs=64k count=64 iflag=direct | cmp - /root/data", 120)

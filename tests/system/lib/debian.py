@@ -24,6 +24,8 @@ ROWS = {"virtio": r"virtio\d+-req", "nvme": r"nvme\d+q[1-9]", "sata": r"ahci", "
 LEGACY_ROWS = {**ROWS, "virtio": r"virtio\d+$", "virtio-net": r"virtio\d+$", "nvme": r"nvme\d+q\d+", "e1000e": r"en\w+$",
                "igb": r"en\w+$"}
 SCRATCH_BYTES = 256 << 20
+# systemd gives up on what takes 90 seconds; an emulator on a busy host may take longer.
+PATIENCE = "systemd.default_timeout_start_sec=900"
 # Nothing of this may be in the log of a machine that works.
 TROUBLE = (r"nobody cared|Failed to add - passthrough|timed out|[tT]imeout|unchecked MSR access|Call Trace|I/O error|"
            r"AER:|DMAR|No irq handler|cannot be bound|failed command|Disabling IRQ|spurious|EXT4-fs error")
@@ -70,7 +72,7 @@ class Debian:
         args = self._disk_args(options) + self._card_args(options) + extra.split()
         self.vm = VM(dataclasses.replace(
             config, kernel=str(self.files / "vmlinuz"), initrd=str(self.files / "initrd.img"),
-            cmdline=f"root=LABEL=debian ro {config.cmdline}".strip(), mem=max(config.mem, 2048),
+            cmdline=f"root=LABEL=debian ro {PATIENCE} {config.cmdline}".strip(), mem=max(config.mem, 2048),
             qemu_args=" ".join([config.qemu_args, *args]).strip()), name)
 
     def _disk_args(self, options):

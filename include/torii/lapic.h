@@ -59,6 +59,8 @@ int lapic_init_boot(void);
 void lapic_init_cpu(void);
 /* Measure the timer against the TSC; needs a calibrated tsc_scale. */
 void lapic_timer_calibrate(void);
+/* The timer's interrupt is here, so its counter has stopped; at worst it counts again already, and comes once too often. */
+void lapic_timer_fired(void);
 
 u32 lapic_read(enum lapic_reg reg);
 void lapic_write(enum lapic_reg reg, u32 val);

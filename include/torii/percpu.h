@@ -61,6 +61,7 @@ struct pcpu {
     struct timer slice;
 
     struct timer_queue *timers;
+    bool timer_armed;      /* the local APIC's counter may be running */
     u32 locks_held;        /* bit per lock class, debug builds */
     u64 idle_ns;
 

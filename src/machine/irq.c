@@ -98,6 +98,7 @@ void irq_dispatch(unsigned vector)
     switch (vector) {
     case VECTOR_TIMER:
         lapic_eoi();
+        lapic_timer_fired();
         timer_queue_run();
         return;
     case VECTOR_KICK:

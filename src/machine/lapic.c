@@ -157,7 +157,10 @@ void timer_program(u64 deadline_ns)
         return;
     }
     if (deadline_ns == ~0ull) {
-        lapic_write(LAPIC_TIMER_INIT, 0);
+        /* A counter that has fired is not running: most stops are such, and a write costs (a lock, on QEMU). */
+        if (this_cpu()->timer_armed)
+            lapic_write(LAPIC_TIMER_INIT, 0);
+        this_cpu()->timer_armed = false;
         return;
     }
     now = now_ns();
@@ -167,5 +170,11 @@ void timer_program(u64 deadline_ns)
         ticks = (u64)timer_khz * 1000; /* look again in a second: the counter has 32 bits */
     else
         ticks = (deadline_ns - now) * timer_khz / 1000000 + 1;
+    this_cpu()->timer_armed = true;
     lapic_write(LAPIC_TIMER_INIT, (u32)min(ticks, 0xffffffffull));
+}
+
+void lapic_timer_fired(void)
+{
+    this_cpu()->timer_armed = false;
 }

@@ -34,6 +34,10 @@ static u8 in_service;
 static unsigned eois;
 
 /* The local APIC broadcasts the end of a level interrupt. */
+void lapic_timer_fired(void)
+{
+}
+
 void lapic_eoi(void)
 {
     eois++;

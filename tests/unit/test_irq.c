@@ -43,6 +43,10 @@ static void assert_events(const char *expected)
     events[0] = '\0';
 }
 
+void lapic_timer_fired(void)
+{
+}
+
 void lapic_eoi(void)
 {
     happen('e');

@@ -6,7 +6,7 @@ Boot time, fio on each disk, iperf3 over each card, the kernel's log and /proc/i
 into docs/devices.md between its markers; logs and interrupts go to build/compare/.
 """
 import argparse
-import dataclasses
+import json
 import pathlib
 import re
 import statistics
@@ -59,21 +59,34 @@ def compute(d):
         yield name, unit, float(d.ssh(f'perl -e "{clock.replace("$", chr(92) + "$")}{code.replace("$", chr(92) + "$")}"'))
 
 
+def figures(d, arguments):
+    yield "to the login prompt", "s", d.login(600)
+    d.ssh("systemctl is-system-running --wait", 600, check=False)
+    startup = d.ssh("systemd-analyze")
+    for part in ("kernel", "userspace"):
+        match = re.search(rf"(?:(\d+)min )?([\d.]+)(m?)s \({part}\)", startup)
+        yield f"{part}'s part of it", "s", float(match[2]) / (1000 if match[3] else 1) + 60 * int(match[1] or 0)
+    (OUT / f"{d.hv}.dmesg").write_text(d.ssh("dmesg -r"))
+    yield from compute(d)
+    yield from fio(d, arguments.seconds)
+    yield from network(d, arguments.seconds)
+    (OUT / f"{d.hv}.interrupts").write_text(d.ssh("cat /proc/interrupts"))
+
+
 def measure(hv, arguments):
-    with start(hv, arguments) as d:
-        figures = [("to the login prompt", "s", d.login(600))]
-        d.ssh("systemctl is-system-running --wait", 600, check=False)
-        startup = d.ssh("systemd-analyze")
-        for part in ("kernel", "userspace"):
-            match = re.search(rf"(?:(\d+)min )?([\d.]+)(m?)s \({part}\)", startup)
-            seconds = float(match.group(2)) / (1000 if match.group(3) else 1) + 60 * int(match.group(1) or 0)
-            figures.append((f"{part}'s part of it", "s", seconds))
-        figures += [*compute(d), *fio(d, arguments.seconds), *network(d, arguments.seconds)]
-        log, interrupts = d.ssh("dmesg -r"), d.ssh("cat /proc/interrupts")
-        (OUT / f"{hv}.dmesg").write_text(log)
-        (OUT / f"{hv}.interrupts").write_text(interrupts)
-        d.power_off()
-    return {name: (unit, value) for name, unit, value in figures}
+    """One boot's figures, {name: [unit, value]}; kept in a file too, and what there is of them where it breaks off."""
+    found = {}
+    try:
+        with start(hv, arguments) as d:
+            d.hv = hv
+            for name, unit, value in figures(d, arguments):
+                found[name] = [unit, value]
+                print(f"{NAMES[hv]}: {name}: {value:.2f} {unit}", file=sys.stderr)
+            d.power_off()
+    except Failure as failure:
+        print(f"{NAMES[hv]}: {failure}", file=sys.stderr)
+    (OUT / f"{hv}.json").write_text(json.dumps(found, indent=1))
+    return found
 
 
 def levels(hv):
@@ -82,21 +95,22 @@ def levels(hv):
 
 
 def merged(runs):
-    """The median of each figure over the rounds."""
-    return {name: (runs[0][name][0], statistics.median(run[name][1] for run in runs)) for name in runs[0]}
+    """The median of each figure over the rounds that got to it."""
+    names = {name: run[name][0] for run in runs for name in run}
+    return {name: (unit, statistics.median(run[name][1] for run in runs if name in run)) for name, unit in names.items()}
 
 
 def table(results, rounds):
     hvs = list(results)
     lines = [f"| {'median of ' + str(rounds) if rounds > 1 else 'measured'} | " + " | ".join(NAMES[hv] for hv in hvs) +
              " | Torii / bare |", "|---|" + "---|" * (len(hvs) + 1)]
-    for name in results[hvs[0]]:
+    for name in {name: 0 for hv in hvs for name in results[hv]}:
         cells = []
         for hv in hvs:
             unit, value = results[hv].get(name, ("", None))
             cells.append("-" if value is None else f"{value:.2f} {unit}" if value < 10 else f"{value:.0f} {unit}")
         ratio = "-"
-        if "torii" in results and "none" in results:
+        if name in results.get("torii", ()) and name in results.get("none", ()):
             ratio = f"{results['torii'][name][1] / results['none'][name][1]:.2f}"
         lines.append(f"| {name} | " + " | ".join(cells) + f" | {ratio} |")
     return "\n".join(lines)
@@ -110,17 +124,17 @@ def main():
     parser.add_argument("--seconds", type=int, default=10, help="of each fio job and each iperf3")
     parser.add_argument("--rounds", type=int, default=1, help="of all of them, by turns")
     parser.add_argument("--cmdline", default="", help="more for the kernel")
+    parser.add_argument("--kept", action="store_true", help="only the table, from each one's last run")
     parser.add_argument("--no-document", action="store_true", help="leave docs/devices.md alone")
     arguments = parser.parse_args()
     OUT.mkdir(parents=True, exist_ok=True)
     runs = {hv: [] for hv in arguments.hv.split(",")}
-    for _ in range(arguments.rounds):
+    for _ in range(0 if arguments.kept else arguments.rounds):
         for hv in runs:
-            try:
-                runs[hv].append(measure(hv, arguments))
-            except Failure as failure:
-                print(f"{NAMES[hv]}: {failure}", file=sys.stderr)
-    results = {hv: merged(list_) for hv, list_ in runs.items() if list_}
+            runs[hv].append(measure(hv, arguments))
+    if arguments.kept:
+        runs = {hv: [json.loads((OUT / f"{hv}.json").read_text())] for hv in runs if (OUT / f"{hv}.json").exists()}
+    results = {hv: merged(list_) for hv, list_ in runs.items() if any(list_)}
     if not results:
         sys.exit("none of them got to the end")
     text = table(results, arguments.rounds)

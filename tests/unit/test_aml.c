@@ -208,6 +208,25 @@ static void hotplug_registers_are_known_by_their_device(void **state)
     assert_int_equal(hotplug_port(HOTPLUG_UID "Device (SUB) { OperationRegion (PRST, SystemIO, 0x0CD8, 0x0C) }"), 0);
 }
 
+/* The one DSDT that a package of Debian's has as a file: QEMU's of old, from before it wrote its own. */
+static void a_dsdt_that_debian_ships_is_understood(void **state)
+{
+    static u8 table[65536];
+    FILE *f = fopen("/usr/share/seabios/acpi-dsdt.aml", "rb");
+    size_t bytes;
+
+    (void)state;
+    if (!f)
+        skip();
+    bytes = fread(table, 1, sizeof(table), f);
+    fclose(f);
+    assert_in_range(bytes, 1000, sizeof(table) - 1);
+    processors_begin(&natives);
+    processors_add(&natives, table + 36, bytes - 36, "DSDT");
+    assert_true(natives.sure);
+    assert_true(natives.gpe_used[0] & BIT(2)); /* its processors come by GPE 2, from an SSDT it had beside it */
+}
+
 /* What is true of a table: an OS that loads the changed copy finds no processor, and all else as before. */
 static void hidden_processors_are_devices_of_the_same_name(void **state)
 {
@@ -411,6 +430,7 @@ int main(void)
         cmocka_unit_test(what_is_not_aml_is_refused_where_it_begins),
         cmocka_unit_test(deep_nesting_ends_the_walk),
         cmocka_unit_test(processors_are_found_in_compiled_asl),
+        cmocka_unit_test(a_dsdt_that_debian_ships_is_understood),
         cmocka_unit_test(hotplug_registers_are_known_by_their_device),
         cmocka_unit_test(hidden_processors_are_devices_of_the_same_name),
         cmocka_unit_test(methods_of_later_tables_count),

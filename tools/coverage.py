@@ -87,6 +87,8 @@ def main():
     print(f"{'file':34}{'lines':>7}{'reached':>9}{'':>8}")
     for source in core:
         lines = seen.get(source) or unlinked(source, build)
+        if not lines:  # of another configuration
+            continue
         hit = sum(1 for count in lines.values() if count)
         total, reached = total + len(lines), reached + hit
         print(f"{source:34}{len(lines):7}{hit:9}{100 * hit / max(len(lines), 1):7.1f}%"

@@ -64,6 +64,7 @@ struct pcpu {
     bool timer_armed;      /* the local APIC's counter may be running */
     u32 locks_held;        /* bit per lock class, debug builds */
     u64 idle_ns;
+    u64 idle_since;        /* while idle: when that began */
 
     unsigned trace_next;
     struct trace_entry trace[TRACE_ENTRIES];

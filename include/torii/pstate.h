@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Performance states of CPUs, as Dom0's ACPI driver found them in _PCT, _PSS, _PSD and _PPC and sent them up. They are
- * kept and shown; frequency itself stays with the hardware and firmware.
+ * Performance states of CPUs, as Dom0's ACPI driver found them in _PCT, _PSS, _PSD and _PPC and sent them up. Where the
+ * processor has the MSRs a governor chooses among them by load; elsewhere they are kept and shown, and frequency stays
+ * with the hardware and firmware.
  */
 #ifndef TORII_PSTATE_H
 #define TORII_PSTATE_H
@@ -44,5 +45,41 @@ int pstate_update(unsigned cpu, const struct pstates *update);
 /* What is known of a CPU, or NULL. */
 const struct pstates *pstate_get(unsigned cpu);
 void pstate_dump(void);
+
+/* --- src/machine/governor.c: the slowest state that is fast enough, every 50 ms of a CPU that does something --- */
+
+struct pstate_statistics {
+    unsigned nr, usable, last, cur;          /* usable: not shut out by _PPC */
+    u64 count[PSTATES_MAX], ns[PSTATES_MAX]; /* how often entered, how long in all */
+    u32 moves[PSTATES_MAX][PSTATES_MAX];     /* [from][to] */
+};
+
+/* A CPU's states were replaced, or were the first: govern them if that can be done. Under pstate_update's lock. */
+void governor_adopt(unsigned cpu, const struct pstates *p);
+/* The calling CPU has been idle and goes on: a governor that had nothing to do looks at it again. */
+void governor_wakes(void);
+/* -XEN_ENODEV: the CPU is not governed. With `reset` counters start from 0 afterwards. Large: not for the stack. */
+int governor_statistics(unsigned cpu, struct pstate_statistics *out, bool reset);
+/* Held while a CPU's states are read in interrupt context. */
+void pstate_lock(void);
+void pstate_unlock(void);
+
+/* --- src/machine/pstate_msr.c --- */
+
+enum pstate_driver { PSTATE_DRIVER_NONE, PSTATE_DRIVER_AMD, PSTATE_DRIVER_INTEL };
+
+/* What sets the state, and in words. The first call looks; all processors of a machine are alike. */
+enum pstate_driver pstate_driver(const char **text);
+/* Can this value of _PSS be given to it? */
+bool pstate_control_ok(u64 control);
+/* Tell the calling CPU. False: it refused. */
+bool pstate_enter(u64 control);
+
+/* src/machine/pstate_cpuid.c */
+struct pstate_features {
+    bool hw_pstate, cppc; /* AMD */
+    bool est, hwp;        /* Intel */
+};
+void pstate_features_read(struct pstate_features *f);
 
 #endif

@@ -12,6 +12,7 @@
 #include <torii/log.h>
 #include <torii/mce.h>
 #include <torii/percpu.h>
+#include <torii/pstate.h>
 #include <torii/sched.h>
 #include <torii/timer_queue.h>
 #include <torii/traps.h>
@@ -247,13 +248,13 @@ void nmi_forward(void)
 
 static void idle(struct pcpu *c)
 {
-    u64 start = now_ns();
-
+    c->idle_since = now_ns();
     atomic_store(&c->idle, true);
     if (!atomic_load(&c->resched))
         cstate_idle(&c->resched);
     atomic_store(&c->idle, false);
-    c->idle_ns += now_ns() - start;
+    c->idle_ns += now_ns() - c->idle_since;
+    governor_wakes();
 }
 
 void sched_loop(void)

@@ -16,6 +16,7 @@
 #define MSR_UCODE_WRITE       0x79
 #define MSR_UCODE_REV         0x8b
 #define MSR_FEATURE_CONTROL   0x3a
+#define MSR_PERF_CTL          0x199
 #define MSR_MISC_ENABLE       0x1a0
 #define MSR_MTRR_PHYS_FIRST   0x200
 #define MSR_MTRR_PHYS_LAST    0x21f
@@ -34,6 +35,7 @@
 #define MSR_AMD_PATCH_LOADER  0xc0010020
 #define MSR_AMD_INT_PENDING   0xc0010055
 #define MSR_AMD_MMIO_CONF     0xc0010058
+#define MSR_AMD_PSTATE_CMD    0xc0010062
 #define MSR_AMD_SMM_FIRST     0xc0010111
 #define MSR_AMD_SMM_LAST      0xc0010113
 #define MSR_AMD_SVM_FIRST     0xc0010114
@@ -207,6 +209,7 @@ static const struct msr_policy common_policy[] = {
 
 static const struct msr_policy intel_policy[] = {
     {MSR_FEATURE_CONTROL, MSR_FEATURE_CONTROL, feature_control_read, msr_write_gp, "VMX is not nested"},
+    {MSR_PERF_CTL, MSR_PERF_CTL, NULL, msr_write_drop, "P-states are Torii's"},
     {MSR_MISC_ENABLE, MSR_MISC_ENABLE, NULL, msr_write_drop, "shared with Torii"},
     {MSR_VMX_FIRST, MSR_VMX_LAST, msr_read_gp, msr_write_gp, "VMX is not nested"},
 };
@@ -219,6 +222,7 @@ static const struct msr_policy amd_policy[] = {
     {MSR_AMD_PATCH_LOADER, MSR_AMD_PATCH_LOADER, msr_read_gp, msr_write_drop, "microcode"},
     {MSR_AMD_INT_PENDING, MSR_AMD_INT_PENDING, msr_read_zero, msr_write_drop, "C1E is Torii's idle's"},
     {MSR_AMD_MMIO_CONF, MSR_AMD_MMIO_CONF, NULL, msr_write_drop, "ECAM is trapped where it stands"},
+    {MSR_AMD_PSTATE_CMD, MSR_AMD_PSTATE_CMD, NULL, msr_write_drop, "P-states are Torii's"},
     {MSR_AMD_SMM_FIRST, MSR_AMD_SMM_LAST, NULL, msr_write_gp, "SMM is the firmware's"},
     {MSR_AMD_SVM_FIRST, MSR_AMD_SVM_LAST, msr_read_zero, msr_write_drop, "SVM is not nested"},
     {MSR_AMD_SEV_ES_FIRST, MSR_AMD_SEV_LAST, msr_read_gp, msr_write_gp, "SEV is not offered"},

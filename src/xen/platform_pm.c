@@ -142,11 +142,11 @@ static long set_px(const struct hcall *c, unsigned cpu, const struct xen_process
     return rc ? rc : pstate_update(cpu, &p);
 }
 
-/* Which of the capabilities that the driver would tell firmware are Torii's: it idles the CPUs, it sets no frequency.
- */
+/* Which of the capabilities that the driver would tell firmware are Torii's: it idles the CPUs, and may set P-states. */
 static long set_pdc(const struct hcall *c, u64 gva)
 {
     static const u32 mwait_bits = PDC_C1_FFH | PDC_C2C3_FFH, idle_bits = PDC_C1_HALT | PDC_SMP_C1PT | PDC_SMP_C2C3;
+    const char *text;
     u32 pdc[3];
 
     if (hcall_read(c, pdc, gva, sizeof(pdc)))
@@ -154,6 +154,8 @@ static long set_pdc(const struct hcall *c, u64 gva)
     if (pdc[0] != PDC_REVISION || pdc[1] != 1)
         return -XEN_EINVAL;
     pdc[2] = (pdc[2] & ~(mwait_bits | (u32)PDC_P_FFH)) | idle_bits | (cstate_has_mwait() ? mwait_bits : 0);
+    if (pstate_driver(&text) == PSTATE_DRIVER_INTEL)
+        pdc[2] |= PDC_P_FFH;
     return hcall_write(c, gva, pdc, sizeof(pdc)) ? -XEN_EFAULT : 0;
 }
 

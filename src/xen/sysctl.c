@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* sysctl: what the stock tools ask of the machine beside domains. Its structures have one layout for all callers. */
+#include <torii/alloc.h>
 #include <torii/console.h>
 #include <torii/cstate.h>
 #include <torii/lib.h>
 #include <torii/pcpu.h>
 #include <torii/percpu.h>
+#include <torii/pstate.h>
 #include <torii/time.h>
 
 #include <xen/sysctl.h>
@@ -64,6 +66,43 @@ static long get_cx(const struct hcall *c, unsigned cpu, struct pm_cx_stat *op)
     return 0;
 }
 
+static long write_px(const struct hcall *c, const struct pstate_statistics *s, const struct pstates *p,
+                     const struct pm_px_stat *op)
+{
+    unsigned nr = min((unsigned)op->total, s->nr);
+
+    for (unsigned from = 0; from < nr; from++) {
+        struct pm_px_val val = {.freq = p->state[from].mhz, .residency = s->ns[from], .count = s->count[from]};
+
+        if (hcall_write(c, handle_gva(op->pt) + from * sizeof(val), &val, sizeof(val)))
+            return -XEN_EFAULT;
+        for (unsigned to = 0; to < nr; to++) {
+            u64 moves = s->moves[from][to];
+
+            if (hcall_write(c, handle_gva(op->trans_pt) + (from * nr + to) * sizeof(moves), &moves, sizeof(moves)))
+                return -XEN_EFAULT;
+        }
+    }
+    return 0;
+}
+
+static long get_px(const struct hcall *c, unsigned cpu, u32 type, struct pm_px_stat *op)
+{
+    struct pstate_statistics *s = xzalloc(sizeof(*s));
+    long rc = s ? governor_statistics(cpu, s, type == PMSTAT_reset_pxstat) : -XEN_ENOMEM;
+
+    if (!rc && type == PMSTAT_get_pxstat)
+        rc = write_px(c, s, pstate_get(cpu), op);
+    if (!rc) {
+        op->total = (u8)s->nr;
+        op->usable = (u8)s->usable;
+        op->last = (u8)s->last;
+        op->cur = (u8)s->cur;
+    }
+    xfree(s);
+    return rc;
+}
+
 static long get_pmstat(const struct hcall *c, struct xen_sysctl_get_pmstat *op)
 {
     struct cstate_stat stat[CSTATES_MAX + 1];
@@ -82,7 +121,7 @@ static long get_pmstat(const struct hcall *c, struct xen_sysctl_get_pmstat *op)
     case PMSTAT_get_max_px:
     case PMSTAT_get_pxstat:
     case PMSTAT_reset_pxstat:
-        return -XEN_ENODEV;
+        return get_px(c, op->cpuid, op->type, &op->u.getpx);
     default:
         return -XEN_EOPNOTSUPP;
     }

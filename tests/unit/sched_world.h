@@ -18,6 +18,7 @@
 #include <torii/hypercall.h>
 #include <torii/irq.h>
 #include <torii/mce.h>
+#include <torii/pstate.h>
 #include <torii/sched.h>
 #include <torii/traps.h>
 #include <torii/vlapic.h>
@@ -62,6 +63,10 @@ static inline void assert_events(const char *expected)
 void cpu_kick(unsigned cpu)
 {
     happen("kick%u", cpu);
+}
+
+void governor_wakes(void)
+{
 }
 
 void fpu_save(struct vcpu *v)

@@ -43,6 +43,21 @@ unsigned cpu_count(void)
     return MAX_CPUS;
 }
 
+void governor_adopt(unsigned cpu, const struct pstates *p)
+{
+}
+
+int governor_statistics(unsigned cpu, struct pstate_statistics *out, bool reset)
+{
+    return -XEN_ENODEV;
+}
+
+enum pstate_driver pstate_driver(const char **text)
+{
+    *text = "";
+    return PSTATE_DRIVER_NONE;
+}
+
 /* All a processor may have, but C7. */
 void cstate_limits_read(struct cstate_limits *limits)
 {

@@ -158,6 +158,51 @@ static void no_more_states_are_written_than_asked_for(void **state)
     assert_int_equal(pmstat(0, 0x31), -XEN_EOPNOTSUPP);
 }
 
+static void performance_statistics_have_a_table_of_moves(void **state)
+{
+    pm_px_val_t px[2];
+    u64 moves[5];
+
+    (void)state;
+    memset(world_mem(0, BUF), 0xff, 256);
+    set_xen_guest_handle(pm.u.getpx.trans_pt, (u64 *)BUF);
+    set_xen_guest_handle(pm.u.getpx.pt, (pm_px_val_t *)(BUF + 128));
+    assert_int_equal(pmstat(1, PMSTAT_get_max_px), 0);
+    assert_int_equal(pm.u.getpx.total, 2);
+    pm.u.getpx.total = 200;
+    assert_int_equal(pmstat(1, PMSTAT_get_pxstat), 0);
+    assert_int_equal(pm.u.getpx.total, 2);
+    assert_int_equal(pm.u.getpx.usable, 2);
+    assert_int_equal(pm.u.getpx.cur, 1);
+    memcpy(moves, world_mem(0, BUF), sizeof(moves));
+    assert_memory_equal(moves, ((u64[]){0, 7, 8, 0, ~0ull}), sizeof(moves));
+    memcpy(px, world_mem(0, BUF + 128), sizeof(px));
+    assert_int_equal(px[0].freq, 2000);
+    assert_int_equal(px[1].residency, 50);
+    assert_int_equal(px[1].count, 5);
+    assert_int_equal(pmstat(1, PMSTAT_reset_pxstat), 0);
+    assert_int_equal(world_rec.power.resets, 1);
+}
+
+static void performance_statistics_that_are_not_there_are_refused(void **state)
+{
+    (void)state;
+    assert_int_equal(pmstat(0, PMSTAT_get_max_px), -XEN_ENODEV);
+    assert_int_equal(pmstat(0, PMSTAT_get_pxstat), -XEN_ENODEV);
+    set_xen_guest_handle(pm.u.getpx.trans_pt, (u64 *)NOWHERE);
+    set_xen_guest_handle(pm.u.getpx.pt, (pm_px_val_t *)BUF);
+    pm.u.getpx.total = 2;
+    assert_int_equal(pmstat(1, PMSTAT_get_pxstat), -XEN_EFAULT);
+    set_xen_guest_handle(pm.u.getpx.pt, (pm_px_val_t *)NOWHERE);
+    assert_int_equal(pmstat(1, PMSTAT_get_pxstat), -XEN_EFAULT);
+    memset(world_mem(0, BUF), 0xff, 64);
+    set_xen_guest_handle(pm.u.getpx.trans_pt, (u64 *)BUF);
+    set_xen_guest_handle(pm.u.getpx.pt, (pm_px_val_t *)BUF);
+    pm.u.getpx.total = 0;
+    assert_int_equal(pmstat(1, PMSTAT_get_pxstat), 0);
+    assert_int_equal(*(u8 *)world_mem(0, BUF), 0xff);
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -169,6 +214,8 @@ int main(void)
         T(cpus_go_off_and_come_back),
         T(idle_statistics_have_the_time_awake_as_state_0),
         T(no_more_states_are_written_than_asked_for),
+        T(performance_statistics_have_a_table_of_moves),
+        T(performance_statistics_that_are_not_there_are_refused),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

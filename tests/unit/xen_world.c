@@ -369,6 +369,7 @@ unsigned cpu_count(void)
 /* --- power management of physical CPUs --- */
 
 bool world_mwait;
+enum pstate_driver world_pstate_driver;
 
 const struct acpi_cpu *acpi_cpu_of_id(u32 id)
 {
@@ -404,6 +405,28 @@ unsigned cstate_statistics(unsigned cpu, struct cstate_stat stat[CSTATES_MAX + 1
     stat[1] = (struct cstate_stat){.entries = 5, .ns = 50000};
     world_rec.power.resets += reset;
     return cpu == 1 ? 2 : 1;
+}
+
+/* CPU 1 is governed. */
+static struct pstates two_states = {.nr = 2, .state = {{.mhz = 2000}, {.mhz = 1000}}};
+
+const struct pstates *pstate_get(unsigned cpu)
+{
+    return &two_states;
+}
+
+int governor_statistics(unsigned cpu, struct pstate_statistics *out, bool reset)
+{
+    *out = (struct pstate_statistics){
+        .nr = 2, .usable = 2, .cur = 1, .count = {4, 5}, .ns = {40, 50}, .moves = {{0, 7}, {8, 0}}};
+    world_rec.power.resets += reset;
+    return cpu == 1 ? 0 : -XEN_ENODEV;
+}
+
+enum pstate_driver pstate_driver(const char **text)
+{
+    *text = "";
+    return world_pstate_driver;
 }
 
 void console_key_pressed(char key)

@@ -96,6 +96,7 @@ extern bool world_online[2][WORLD_VCPUS];
 extern const char *world_console_input;
 extern int world_op_result;          /* of vpci, vpower, evtchn, cstate, pstate */
 extern bool world_mwait;
+extern enum pstate_driver world_pstate_driver;
 extern int world_s2_map_fails_after; /* the n-th next s2_map fails; negative: none */
 extern void (*world_on_flush)(void);
 extern u64 world_tsc_offset;

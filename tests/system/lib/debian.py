@@ -222,4 +222,4 @@ def parse_interrupts(text):
 
 
 def complaints(log):
-    return [line for line in log.splitlines() if re.search(TROUBLE, line) and "nomsi" not in line]
+    return [line for line in log.splitlines() if re.search(TROUBLE, line) and not re.search("ommand line:|nomsi", line)]

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: BSD-2-Clause
-# The long tests of real devices: kernels, CPUs, affinity, CPU hotplug, virtual functions, the interrupt storm.
+# The long tests of real devices: kernels, CPUs, affinity, hot-plugged cards and CPUs, virtual functions.
 
 .PHONY: devices
 devices: deps-run deps-check deps-debian guests
 	@$(MAKE) --no-print-directory all $(BUILD)/initrd.gz
-	DEVICES=1 $(PYTHON) -m pytest -n 1 tests/system/test_devices.py tests/system/test_debian.py tests/system/test_cpus.py $(PYTEST_ARGS)
+	DEVICES=1 $(PYTHON) -m pytest -n 1 $(PYTEST_ARGS) \
+	  $(addprefix tests/system/test_,devices.py hotplug.py virtual_functions.py debian.py cpus.py)
 
 # The same Debian on bare QEMU, Torii and Xen: docs/devices.md. COMPARE_ARGS="--hv none,torii --seconds 5"
 .PHONY: compare

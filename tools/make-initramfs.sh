@@ -73,5 +73,5 @@ if [ -n "$packages" ]; then
     cp -a "$tree"/pkg/. "$tree/" && rm -rf "$tree/pkg"
 fi
 
-(cd "$tree" && find . | LC_ALL=C sort | cpio --quiet -o -H newc -R 0:0 | gzip -n -6) >"$out.tmp"
-mv "$out.tmp" "$out"
+(cd "$tree" && find . | LC_ALL=C sort | cpio --quiet -o -H newc -R 0:0 | gzip -n -6) >"$out.$$"
+mv "$out.$$" "$out"

@@ -11,6 +11,32 @@ wait_for()
     done
 }
 
+# A driver has a card and has made of it what it is for, or has none.
+wait_card()
+{
+    case $1 in
+    nvme) wait_for /dev/nvme0n1 ;;
+    *)
+        tries=0
+        until [ -n "$(card "$1")" ]; do
+            tries=$((tries + 1))
+            [ $tries -lt 100 ] || { echo "no $1"; return 1; }
+            usleep 200000
+        done
+        ;;
+    esac
+}
+
+wait_no_card()
+{
+    tries=0
+    while ls -d /sys/bus/pci/drivers/"$1"/0* >/dev/null 2>&1; do
+        tries=$((tries + 1))
+        [ $tries -lt 100 ] || { echo "$1 is still there"; return 1; }
+        usleep 200000
+    done
+}
+
 # Names that do not depend on which controller was found first: /dev/disk/sata, /dev/disk/usb.
 find_disks()
 {

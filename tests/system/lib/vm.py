@@ -11,6 +11,9 @@ import time
 
 from lib.line import BOOT, BUILD, LOGS, ROOT, SCALE, Failure, Line, environment  # noqa: F401
 
+# What no kernel may say under Torii, in whatever test: a register, an interrupt or a device it took for granted is not there.
+COMPLAINTS = r"unchecked MSR access|nobody cared|Failed to add - passthrough|timed out"
+
 
 @dataclasses.dataclass(frozen=True)
 class Config:
@@ -90,6 +93,15 @@ class Qmp:
     def hmp(self, line):
         return self("human-monitor-command", **{"command-line": line})
 
+    def wait_event(self, name, since, timeout, **data):
+        """An event of this name, with this data, that came after the first `since`."""
+        def came():
+            return [e for e in self.events[since:] if e["event"] == name and data.items() <= e["data"].items()]
+
+        with self._changed:
+            if not self._changed.wait_for(lambda: came() or self.closed, timeout * SCALE) or not came():
+                raise Failure(f"no {name} event")
+
     def wait_closed(self, timeout):
         with self._changed:
             return self._changed.wait_for(lambda: self.closed, timeout)
@@ -123,11 +135,13 @@ class VM(Line):
         self.started = time.monotonic()
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, kind=None, *_):
         self._stop()
         if self.qmp:
             self.qmp.end()
         shutil.rmtree(self._dir, ignore_errors=True)
+        if kind is None and self.config.hv == "torii":
+            self.never(COMPLAINTS)
 
     def wait_exit(self, timeout=60):
         """The machine's end: QMP's reason, such as guest-shutdown, guest-reset, guest-panic."""

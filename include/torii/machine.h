@@ -21,6 +21,8 @@ void nmi_all_but_self(void);
 
 /* True for pages Dom0 must never reach by identity: Torii's own memory, interrupt controllers, ECAM, IOMMUs. */
 bool machine_page_is_protected(mfn_t mfn);
+/* The first such page at mfn or above; INVALID_MFN if there is none. */
+mfn_t machine_protected_from(mfn_t mfn);
 /* True if the page is RAM by the firmware's map. */
 bool machine_page_is_ram(mfn_t mfn);
 

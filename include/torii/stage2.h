@@ -35,6 +35,8 @@ int s2_map(struct domain *d, gfn_t gfn, mfn_t mfn, u64 nr, enum s2_type type, un
 int s2_unmap(struct domain *d, gfn_t gfn, u64 nr);
 /* Look up one frame: S2_NONE if absent. mfn and access may be NULL. */
 enum s2_type s2_lookup(struct domain *d, gfn_t gfn, mfn_t *mfn, unsigned *access);
+/* The same, and in *nr how many frames from gfn on its entry covers: all of one type, mapped in sequence. */
+enum s2_type s2_lookup_run(struct domain *d, gfn_t gfn, u64 *nr);
 /* Every CPU running d drops stale translations before this returns. Interrupts disabled; no lock held. */
 void s2_flush(struct domain *d);
 /* Entries by level: 4 KiB, 2 MiB, 1 GiB pages, and table frames. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The machine as a whole: its end, and which of its pages are nobody's but Torii's. It stands on top of the rooms it needs. */
+/* The machine as a whole: its end, and which of its pages are nobody's but Torii's. It stands on top of the rooms it
+ * needs. */
 #include <torii/cpu.h>
 #include <torii/hvm.h>
 #include <torii/irq.h>
@@ -48,16 +49,27 @@ void machine_delay_ms(unsigned ms)
         asm volatile("pause");
 }
 
+/* The page of [first, last] that is the next at mfn or above, or best if that is nearer. */
+static mfn_t nearer(mfn_t mfn, mfn_t best, mfn_t first, mfn_t last)
+{
+    return mfn > last ? best : min(best, max(mfn, first));
+}
+
+mfn_t machine_protected_from(mfn_t mfn)
+{
+    mfn_t best = INVALID_MFN, lapic = VLAPIC_BASE >> PAGE_SHIFT, page;
+
+    best = nearer(mfn, best, torii_region.start >> PAGE_SHIFT,
+                  ((torii_region.start + torii_region.size) >> PAGE_SHIFT) - 1);
+    best = nearer(mfn, best, lapic, lapic);
+    for (unsigned i = 0; i < ioapic_count(); i++) {
+        page = ioapic_get(i)->base >> PAGE_SHIFT;
+        best = nearer(mfn, best, page, page);
+    }
+    return best;
+}
+
 bool machine_page_is_protected(mfn_t mfn)
 {
-    paddr_t pa = mfn << PAGE_SHIFT;
-
-    if (pa >= torii_region.start && pa < torii_region.start + torii_region.size)
-        return true;
-    if (pa == VLAPIC_BASE || (pa && pa == smp_trampoline()))
-        return true;
-    for (unsigned i = 0; i < ioapic_count(); i++)
-        if (pa == (ioapic_get(i)->base & PAGE_MASK))
-            return true;
-    return false;
+    return machine_protected_from(mfn) == mfn;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Stage-2 tables: four levels, 4 KiB to 1 GiB leaves. Changes take the domain's stage-2 lock; look-ups take none: an entry
- * is read and written whole, and a table once linked is freed only with the domain.
+ * Stage-2 tables: four levels, 4 KiB to 1 GiB leaves. Changes take the domain's stage-2 lock; look-ups take none: an
+ * entry is read and written whole, and a table once linked is freed only with the domain.
  */
 #include <torii/alloc.h>
 #include <torii/atomic.h>
@@ -193,8 +193,30 @@ enum s2_type s2_lookup(struct domain *d, gfn_t gfn, mfn_t *mfn, unsigned *access
             *mfn = ((e & S2_ADDR) >> PAGE_SHIFT & ~(level_frames(level) - 1)) | (gfn & (level_frames(level) - 1));
         if (access)
             *access = S2_READ | (e & enc->write ? S2_WRITE : 0) |
-                      (enc->exec && !(e & enc->exec) ? 0 : e & enc->no_exec ? 0 : S2_EXEC);
+                      (enc->exec && !(e & enc->exec) ? 0
+                       : e & enc->no_exec            ? 0
+                                                     : S2_EXEC);
         return (enum s2_type)((e & S2_TYPE_MASK) >> S2_TYPE_SHIFT);
+    }
+}
+
+enum s2_type s2_lookup_run(struct domain *d, gfn_t gfn, u64 *nr)
+{
+    const u64 *table = d->s2->root;
+
+    if (gfn >= S2_MAX_GFN) {
+        *nr = ~0ull - gfn;
+        return S2_NONE;
+    }
+    for (unsigned level = S2_TOP_LEVEL;; level--) {
+        u64 e = atomic_load(&table[gfn >> 9 * level & 511]);
+
+        if (present(e) && !is_leaf(e, level)) {
+            table = paddr_to_virt(e & S2_ADDR);
+            continue;
+        }
+        *nr = level_frames(level) - (gfn & (level_frames(level) - 1));
+        return present(e) ? (enum s2_type)((e & S2_TYPE_MASK) >> S2_TYPE_SHIFT) : S2_NONE;
     }
 }
 

@@ -95,47 +95,69 @@ static bool device_memory(enum s2_type type)
     return type == S2_MMIO || type == S2_FIXUP;
 }
 
+/*
+ * BARs may have billions of bytes, so the loops below go by entries of stage 2, not by pages. How many pages from pfn
+ * on, at most to `last`, are of one type:
+ */
+static u64 same_type(struct domain *d, mfn_t pfn, mfn_t last, enum s2_type *type)
+{
+    u64 nr;
+
+    *type = s2_lookup_run(d, pfn, &nr);
+    return min(nr, last + 1 - pfn);
+}
+
 /* Make device memory of the range absent; other things the guest put there stay. True if something was removed. */
 static bool span_unmap(struct domain *d, mfn_t first, mfn_t last)
 {
     bool removed = false;
-    mfn_t pfn, run = first;
+    enum s2_type type;
+    mfn_t pfn;
+    u64 nr;
 
-    for (pfn = first; pfn <= last + 1; pfn++) {
-        if (pfn <= last && device_memory(s2_lookup(d, pfn, NULL, NULL)))
+    for (pfn = first; pfn <= last; pfn += nr) {
+        nr = same_type(d, pfn, last, &type);
+        if (!device_memory(type))
             continue;
-        if (pfn > run) {
-            s2_unmap(d, run, pfn - run);
-            removed = true;
-        }
-        run = pfn + 1;
+        s2_unmap(d, pfn, nr);
+        removed = true;
     }
     return removed;
 }
 
-/* May the page be reached directly? Not if it is Torii's, nor if the guest put something else at its address. */
-static bool page_is_free(struct domain *d, mfn_t pfn)
+/* How many pages from pfn on may be reached directly, or, if none, are to be left out (*free false): they are Torii's,
+ * or the guest put something else at their addresses. */
+static u64 same_use(struct domain *d, mfn_t pfn, mfn_t last, bool *free)
 {
+    mfn_t protected = machine_protected_from(pfn);
     enum s2_type type;
+    u64 nr;
 
-    if (machine_page_is_protected(pfn))
-        return false;
-    type = s2_lookup(d, pfn, NULL, NULL);
-    return type == S2_NONE || device_memory(type);
+    *free = false;
+    if (protected == pfn)
+        return 1;
+    nr = same_type(d, pfn, last, &type);
+    *free = type == S2_NONE || device_memory(type);
+    return min(nr, protected - pfn);
 }
 
 static void span_map(struct domain *d, mfn_t first, mfn_t last)
 {
     mfn_t pfn, run = first;
     int err = 0;
+    bool free;
+    u64 nr;
 
-    for (pfn = first; pfn <= last + 1; pfn++) {
-        if (pfn <= last && page_is_free(d, pfn))
-            continue;
-        if (pfn > run && !err)
-            err = s2_map(d, run, run, pfn - run, S2_MMIO, S2_READ | S2_WRITE);
-        run = pfn + 1;
+    for (pfn = first; pfn <= last && !err; pfn += nr) {
+        nr = same_use(d, pfn, last, &free);
+        if (!free) {
+            if (pfn > run)
+                err = s2_map(d, run, run, pfn - run, S2_MMIO, S2_READ | S2_WRITE);
+            run = pfn + nr;
+        }
     }
+    if (!err && pfn > run)
+        err = s2_map(d, run, run, pfn - run, S2_MMIO, S2_READ | S2_WRITE);
     if (err)
         log_warn("vPCI: device memory 0x%llx-0x%llx left to be mapped at first touch: error %d\n",
                  (unsigned long long)first << PAGE_SHIFT, ((unsigned long long)(last + 1) << PAGE_SHIFT) - 1, err);

@@ -20,6 +20,7 @@ struct world_msi world_msi[WORLD_HANDLES];
 unsigned world_msis_live, world_msi_room;
 struct world_delivery world_delivered[64];
 unsigned world_deliveries, world_flushes, world_unmapped_pages, world_mapped_pages, world_moves;
+unsigned world_lookups;
 int world_s2_map_error, world_mmio_error;
 mfn_t world_protected;
 bool world_ports_left, world_data_passes;
@@ -362,6 +363,20 @@ enum s2_type s2_lookup(struct domain *d, gfn_t gfn, mfn_t *mfn, unsigned *access
     return world_s2(gfn << PAGE_SHIFT);
 }
 
+enum s2_type s2_lookup_run(struct domain *d, gfn_t gfn, u64 *nr)
+{
+    enum s2_type type = s2_lookup(d, gfn, NULL, NULL);
+
+    world_lookups++;
+    if (gfn >= PFNS) {
+        *nr = ~0ull - gfn;
+        return type;
+    }
+    for (*nr = 1; (gfn + *nr) % 512 && s2_lookup(d, gfn + *nr, NULL, NULL) == type; ++*nr)
+        ;
+    return type;
+}
+
 void s2_flush(struct domain *d)
 {
     if (fake_locks_held)
@@ -378,9 +393,14 @@ bool machine_page_is_ram(mfn_t mfn)
     return false;
 }
 
+mfn_t machine_protected_from(mfn_t mfn)
+{
+    return world_protected && mfn <= world_protected ? world_protected : INVALID_MFN;
+}
+
 bool machine_page_is_protected(mfn_t mfn)
 {
-    return world_protected && mfn == world_protected;
+    return machine_protected_from(mfn) == mfn;
 }
 
 /* --- dispatch --- */

@@ -48,6 +48,7 @@ extern struct world_msi world_msi[WORLD_HANDLES];
 extern unsigned world_msis_live, world_msi_room; /* how many more msi_alloc succeed */
 extern struct world_delivery world_delivered[64];
 extern unsigned world_deliveries, world_flushes, world_unmapped_pages, world_mapped_pages;
+extern unsigned world_lookups; /* of stage 2, by runs */
 extern int world_s2_map_error, world_mmio_error;
 extern mfn_t world_protected; /* the page machine_page_is_protected names */
 extern unsigned world_moves;

@@ -196,12 +196,16 @@ static void assert_mapped(gfn_t gfn, mfn_t mfn, enum s2_type type, unsigned acce
 
 static void an_empty_domain_has_a_root_and_nothing_in_it(void **state)
 {
+    u64 nr;
+
     assert_pages(0, 0, 0, 1);
     assert_int_equal(s2_root(&dom) % PAGE_SIZE, 0);
     assert_absent(0);
     assert_absent(MAX_GFN - 1);
     assert_int_equal(s2_lookup(&dom, MAX_GFN, NULL, NULL), S2_NONE);
     assert_int_equal(s2_lookup(&dom, INVALID_GFN, NULL, NULL), S2_NONE);
+    assert_int_equal(s2_lookup_run(&dom, MAX_GFN, &nr), S2_NONE);
+    assert_true(nr >= 1ull << 30);
 }
 
 static void every_type_and_access_comes_back(void **state)
@@ -478,6 +482,16 @@ static void random_operations(u64 seed)
         assert_int_equal(s2_lookup(&dom, g, &mfn, NULL), flat[g].type);
         if (flat[g].type)
             assert_int_equal(mfn, flat[g].mfn);
+    }
+    for (gfn_t g = 0, nr; g < SPACE; g += nr) {
+        enum s2_type type = s2_lookup_run(&dom, g, &nr);
+
+        assert_true(nr > 0);
+        for (gfn_t i = g; i < min(g + nr, (gfn_t)SPACE); i += 1 + nr / 8) {
+            assert_int_equal(flat[i].type, type);
+            if (type)
+                assert_int_equal(flat[i].mfn, flat[g].mfn + (i - g));
+        }
     }
     assert_counts_are_true();
 }

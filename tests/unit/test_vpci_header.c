@@ -375,6 +375,18 @@ static void a_resizable_bar_changes_size_with_decode_off(void **state)
     assert_int_equal(world_s2(0x100400000ull), S2_NONE);
 }
 
+/* Interrupts are disabled meanwhile: the time must not grow with the pages of the BAR. */
+static void a_bar_of_64_gib_is_mapped_in_few_steps(void **state)
+{
+    world_bar64(nic, 0, 0x1000000000ull, 0x1000000000ull);
+    world_start();
+    world_lookups = 0;
+    decode(NIC, true);
+    assert_int_equal(world_mapped_pages, 0x1000000);
+    decode(NIC, false);
+    assert_true(world_lookups < 100);
+}
+
 static void a_size_no_bar_has_is_not_mapped(void **state)
 {
     world_bar64(nic, 0, 0x100000000ull, 0x100000);
@@ -429,6 +441,7 @@ int main(void)
         TEST(a_reset_behind_the_scenes_is_caught_up_with),
         TEST(a_map_without_memory_leaves_the_device_usable),
         TEST(a_resizable_bar_changes_size_with_decode_off),
+        TEST(a_bar_of_64_gib_is_mapped_in_few_steps),
         TEST(a_size_no_bar_has_is_not_mapped),
         TEST(extended_capabilities_that_do_not_fit_are_not_used),
     };

@@ -12,7 +12,7 @@ import time
 from lib.line import BOOT, BUILD, LOGS, ROOT, SCALE, Failure, Line, environment  # noqa: F401
 
 # What no kernel may say under Torii, in whatever test: a register, an interrupt or a device it took for granted is not there.
-COMPLAINTS = r"unchecked MSR access|nobody cared|Failed to add - passthrough|timed out"
+COMPLAINTS = r"^\[ *\d+\.\d+\] .*(unchecked MSR access|nobody cared|Failed to add - passthrough|timed out)"
 
 
 @dataclasses.dataclass(frozen=True)

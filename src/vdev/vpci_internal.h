@@ -121,7 +121,8 @@ struct vpci_msix_entry {
     u64 count;
 };
 
-#define MSIX_TABLE_PAGES 9 /* 2048 entries of 16 bytes, not page aligned */
+#define MSIX_GROWTH_MAX  11 /* from 1 entry to 2048 */
+#define MSIX_TABLE_PAGES 9  /* 2048 entries of 16 bytes, not page aligned */
 struct vpci_msix {
     u8 pos;
     u8 bir;
@@ -132,6 +133,9 @@ struct vpci_msix {
     unsigned nr_pages;
     struct vpci_page *page[MSIX_TABLE_PAGES];
     struct vpci_msix_entry *entry;
+    /* What entry[] was before it grew, each time twofold: an interrupt handler may still be looking at it. */
+    struct vpci_msix_entry *outgrown[MSIX_GROWTH_MAX];
+    unsigned nr_outgrown;
 };
 
 struct vpci_sriov {

@@ -127,6 +127,104 @@ void vpci_msix_sync(struct vpci_dev *dev)
         entries_update(dev, false);
 }
 
+/* --- the capability and the size of its table --- */
+
+/* What is wrong with a table of this size, or NULL. */
+static const char *malformed_table(struct vpci_dev *dev, u8 pos, unsigned entries)
+{
+    u32 table = pci_read(dev->sbdf, pos + MSIX_TABLE, 4), pba = pci_read(dev->sbdf, pos + MSIX_PBA, 4);
+    u64 table_at = table & ~MSIX_BIR, pba_at = pba & ~MSIX_BIR;
+    u64 table_end = table_at + entries * ENTRY_BYTES, pba_end = pba_at + (entries + 63) / 64 * 8;
+
+    if (!vpci_bar_size(dev, table & MSIX_BIR) || !vpci_bar_size(dev, pba & MSIX_BIR))
+        return "names a BAR that is no memory BAR";
+    if (table_end > vpci_bar_size(dev, table & MSIX_BIR))
+        return "has its table outside the BAR";
+    if (pba_end > vpci_bar_size(dev, pba & MSIX_BIR))
+        return "has its pending bits outside the BAR";
+    if (((table ^ pba) & MSIX_BIR) == 0 && table_at < pba_end && pba_at < table_end)
+        return "has table and pending bits overlap";
+    return NULL;
+}
+
+/* What is wrong with the capability, or NULL. */
+static const char *malformed(struct vpci_dev *dev, u8 pos, unsigned entries)
+{
+    if (dev->msix)
+        return "is the second";
+    if (pos + MSIX_BYTES > PCI_CONFIG_SIZE || vpci_claimed(dev, pos + MSIX_CONTROL, MSIX_BYTES - MSIX_CONTROL))
+        return "overlaps another";
+    return malformed_table(dev, pos, entries);
+}
+
+/* Room for so many entries; NULL, and all as before, without memory. */
+static struct vpci_msix *memory_get(struct vpci_dev *dev, unsigned entries)
+{
+    struct vpci_msix *msix = dev->msix_memory;
+    struct vpci_msix_entry *entry;
+    unsigned capacity = 1;
+
+    if (!msix)
+        msix = dev->msix_memory = xzalloc(sizeof(*msix));
+    if (!msix || entries <= msix->capacity)
+        return msix;
+    while (capacity < entries)
+        capacity *= 2;
+    entry = xzalloc(capacity * sizeof(*entry));
+    if (!entry)
+        return NULL;
+    if (msix->entry)
+        msix->outgrown[msix->nr_outgrown++] = msix->entry;
+    msix->entry = entry;
+    msix->capacity = capacity;
+    return msix;
+}
+
+static void entries_init(struct vpci_dev *dev, unsigned entries)
+{
+    struct vpci_msix *msix = dev->msix;
+
+    msix->entries = entries;
+    for (unsigned i = 0; i < entries; i++)
+        msix->entry[i] = (struct vpci_msix_entry){.dev = dev, .control = ENTRY_MASKED, .handle = -1, .dirty = true};
+}
+
+/* Trap what so many entries need beyond the pages trapped already. */
+static bool trap_entries(struct vpci_dev *dev, unsigned entries)
+{
+    struct vpci_msix *msix = dev->msix;
+    gfn_t first = msix->table >> PAGE_SHIFT, last = (msix->table + entries * ENTRY_BYTES - 1) >> PAGE_SHIFT;
+
+    while (msix->table && first + msix->nr_pages <= last) {
+        msix->page[msix->nr_pages] = vpci_map_trap(dev, first + msix->nr_pages);
+        if (!msix->page[msix->nr_pages])
+            return false;
+        msix->nr_pages++;
+    }
+    return true;
+}
+
+/*
+ * Tables grow and shrink: a virtual function of an NVMe controller has as many entries as interrupts were assigned to
+ * it (NVMe 1.4 §8.5). Whoever uses a table has looked at its size before. True if every entry of the hardware's table
+ * is known.
+ */
+static bool follow_size(struct vpci_dev *dev, u16 control)
+{
+    struct vpci_msix *msix = dev->msix;
+    unsigned entries = (control & MSIX_CONTROL_SIZE) + 1;
+
+    if (msix->enabled || entries == msix->entries || control == 0xffff)
+        return true;
+    if (malformed_table(dev, msix->pos, entries) || !memory_get(dev, entries) || !trap_entries(dev, entries)) {
+        log_warn("vPCI: " PCI_FMT " MSI-X table of %u entries, %u before: cannot be used\n", PCI_ARGS(dev->sbdf),
+                 entries, msix->entries);
+        return entries < msix->entries;
+    }
+    entries_init(dev, entries);
+    return true;
+}
+
 /* --- control --- */
 
 static void msix_disable(struct vpci_dev *dev)
@@ -144,6 +242,14 @@ static void msix_disable(struct vpci_dev *dev)
     }
 }
 
+static u32 control_read(struct vpci_dev *dev, unsigned reg, void *ctx)
+{
+    u32 control = pci_read(dev->sbdf, reg, 2);
+
+    follow_size(dev, control);
+    return control;
+}
+
 /*
  * The table is written with the function masked, as it may hold anything when ENABLE was clear: after power-up, or
  * after a reset that neither Torii nor the guest's interrupt code took part in.
@@ -155,6 +261,8 @@ static void control_write(struct vpci_dev *dev, unsigned reg, u32 val, void *ctx
     bool was_masked = msix->function_masked;
 
     msix->function_masked = val & MSIX_CONTROL_MASK;
+    if (val & MSIX_CONTROL_ENABLE && !follow_size(dev, old))
+        val &= ~MSIX_CONTROL_ENABLE;
     if (!(val & MSIX_CONTROL_ENABLE)) {
         pci_write(dev->sbdf, reg, 2, val);
         msix_disable(dev);
@@ -341,50 +449,11 @@ void vpci_msix_place(struct vpci_dev *dev, u64 bar)
 
 /* --- life cycle --- */
 
-/* What is wrong with the capability, or NULL. */
-static const char *malformed(struct vpci_dev *dev, u8 pos, unsigned entries)
-{
-    u32 table = pci_read(dev->sbdf, pos + MSIX_TABLE, 4), pba = pci_read(dev->sbdf, pos + MSIX_PBA, 4);
-    u64 table_at = table & ~MSIX_BIR, pba_at = pba & ~MSIX_BIR;
-    u64 table_end = table_at + entries * ENTRY_BYTES, pba_end = pba_at + (entries + 63) / 64 * 8;
-
-    if (dev->msix)
-        return "is the second";
-    if (pos + MSIX_BYTES > PCI_CONFIG_SIZE || vpci_claimed(dev, pos + MSIX_CONTROL, MSIX_BYTES - MSIX_CONTROL))
-        return "overlaps another";
-    if (!vpci_bar_size(dev, table & MSIX_BIR) || !vpci_bar_size(dev, pba & MSIX_BIR))
-        return "names a BAR that is no memory BAR";
-    if (table_end > vpci_bar_size(dev, table & MSIX_BIR))
-        return "has its table outside the BAR";
-    if (pba_end > vpci_bar_size(dev, pba & MSIX_BIR))
-        return "has its pending bits outside the BAR";
-    if (((table ^ pba) & MSIX_BIR) == 0 && table_at < pba_end && pba_at < table_end)
-        return "has table and pending bits overlap";
-    return NULL;
-}
-
-static struct vpci_msix *memory_get(struct vpci_dev *dev, unsigned entries)
-{
-    struct vpci_msix *msix = dev->msix_memory;
-    unsigned capacity = 1;
-
-    if (!msix)
-        msix = dev->msix_memory = xzalloc(sizeof(*msix));
-    if (!msix || entries <= msix->capacity)
-        return msix;
-    /* A larger card in the same slot: the old entries stay allocated, at most as much again in all. */
-    while (capacity < entries)
-        capacity *= 2;
-    msix->entry = xzalloc(capacity * sizeof(msix->entry[0]));
-    msix->capacity = msix->entry ? capacity : 0;
-    return msix->entry ? msix : NULL;
-}
-
 int vpci_msix_setup(struct vpci_dev *dev, u8 pos, u8 link)
 {
     struct vpci_msix *msix;
     const char *wrong;
-    unsigned i, entries;
+    unsigned entries;
     u16 control;
     u32 table;
 
@@ -404,12 +473,10 @@ int vpci_msix_setup(struct vpci_dev *dev, u8 pos, u8 link)
     msix->pos = pos;
     msix->bir = table & MSIX_BIR;
     msix->offset = table & ~MSIX_BIR;
-    msix->entries = entries;
     msix->enabled = msix->function_masked = false;
-    for (i = 0; i < entries; i++)
-        msix->entry[i] = (struct vpci_msix_entry){.dev = dev, .control = ENTRY_MASKED, .handle = -1, .dirty = true};
     dev->msix = msix;
-    return vpci_add_register(dev, pos + MSIX_CONTROL, 2, NULL, control_write, NULL);
+    entries_init(dev, entries);
+    return vpci_add_register(dev, pos + MSIX_CONTROL, 2, control_read, control_write, NULL);
 }
 
 void vpci_msix_teardown(struct vpci_dev *dev)

@@ -87,6 +87,8 @@ static void machine_free(void)
         vpci->all = dev->all_next;
         xfree(dev->msi_memory);
         xfree(dev->msix_memory ? dev->msix_memory->entry : NULL);
+        for (unsigned i = 0; dev->msix_memory && i < dev->msix_memory->nr_outgrown; i++)
+            xfree(dev->msix_memory->outgrown[i]);
         xfree(dev->msix_memory);
         xfree(dev->sriov_memory);
         xfree(dev);

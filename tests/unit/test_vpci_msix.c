@@ -494,6 +494,51 @@ static void restore_alone_brings_the_table_back(void **state)
     assert_true(fire(0));
 }
 
+/* A virtual function of an NVMe controller: interrupts are assigned to it after it was found. */
+static void a_table_that_grows_is_followed(void **state)
+{
+    world_set(nic, CONTROL, 2, 0);
+    start();
+    world_set(nic, CONTROL, 2, 3);
+    assert_int_equal(guest_read(NIC, CONTROL, 2), 3);
+    guest_write(NIC, CONTROL, 2, ENABLE);
+    entry(3, 1, 0x43, 0);
+    assert_int_equal(world_msis_live, 1);
+    assert_int_equal(world_mem32(TABLE + 0x38), world_msi[0].msg.data);
+    guest_write(NIC, CONTROL, 2, 0);
+    assert_int_equal(world_msis_live, 0);
+}
+
+static void a_table_that_grows_over_a_page_or_its_bar_is_trapped_or_refused(void **state)
+{
+    world_set(nic, CAP + 8, 4, 0x1000);
+    start();
+    world_set(nic, CONTROL, 2, 511);
+    guest_write(NIC, CONTROL, 2, ENABLE);
+    assert_true(world_trapped(TABLE + 0x1fff));
+    assert_int_equal(world_s2(TABLE + 0x1000), S2_NONE);
+    entry(511, 1, 0x43, 0);
+    assert_int_equal(world_msis_live, 1);
+    guest_write(NIC, CONTROL, 2, 0);
+    world_set(nic, CONTROL, 2, 1023);
+    guest_write(NIC, CONTROL, 2, ENABLE);
+    assert_int_equal(world_get(nic, CONTROL, 2) & ENABLE, 0);
+    world_set(nic, CONTROL, 2, 3);
+    guest_write(NIC, CONTROL, 2, ENABLE);
+    assert_int_equal(world_get(nic, CONTROL, 2) & ENABLE, ENABLE);
+}
+
+static void a_table_that_grows_without_memory_stays_off(void **state)
+{
+    world_set(nic, CONTROL, 2, 0);
+    start();
+    world_set(nic, CONTROL, 2, 3);
+    fake_alloc_fail_after = 0;
+    guest_write(NIC, CONTROL, 2, ENABLE);
+    fake_alloc_fail_after = -1;
+    assert_int_equal(world_get(nic, CONTROL, 2) & ENABLE, 0);
+}
+
 static void removing_the_device_unmaps_and_frees(void **state)
 {
     start();
@@ -645,6 +690,9 @@ int main(void)
         TEST(a_table_left_on_by_firmware_is_switched_off),
         TEST(the_way_linux_restores_after_a_reset_keeps_interrupts),
         TEST(restore_alone_brings_the_table_back),
+        TEST(a_table_that_grows_is_followed),
+        TEST(a_table_that_grows_over_a_page_or_its_bar_is_trapped_or_refused),
+        TEST(a_table_that_grows_without_memory_stays_off),
         TEST(removing_the_device_unmaps_and_frees),
         TEST(the_dump_shows_entries),
         TEST(vf_bars_are_mapped_while_enabled),

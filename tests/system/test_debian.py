@@ -154,29 +154,3 @@ def test_functions_of_igb_come_and_go(debian):
     assert d.ssh("ls -d /sys/bus/pci/drivers/igbvf/0000:* 2>/dev/null | wc -l").strip() == "0"
     assert d.ssh("cat /proc/uptime", card=d.cards[1])
     finish(d)
-
-
-def test_a_function_of_nvme_has_its_own_interrupts(debian):
-    """SR-IOV of an NVMe controller: queues and vectors go from the physical function to a virtual one, with a reset between."""
-    image = BUILD / "debian-run" / "nvme-functions.img"
-    image.parent.mkdir(parents=True, exist_ok=True)
-    with open(image, "wb") as file:
-        file.truncate(64 << 20)
-    controller = "nvme,id=pf,serial=functions,subsys=sub,sriov_max_vfs=1,sriov_vq_flexible=2,sriov_vi_flexible=1,max_ioqpairs=4"
-    d = debian(cpus=2, qemu="10.0", cmdline="nvme_core.multipath=N",
-               extra=f"-device nvme-subsys,id=sub -device {controller} -drive file={image},if=none,id=ns,format=raw "
-                     "-device nvme-ns,drive=ns,bus=pf")
-    d.login()
-    pf = d.ssh("readlink -f /sys/class/nvme/nvme0/device").strip()
-    d.ssh(f"echo 0 >{pf}/sriov_drivers_autoprobe; cd /root; set -e; for r in 0 1; do nvme virt-mgmt /dev/nvme0 -c 0 -r $r -a 1 "
-          f"-n 0; done; echo 1 >{pf}/reset; echo 1 >{pf}/sriov_numvfs; nvme virt-mgmt /dev/nvme0 -c 1 -r 1 -a 8 -n 1; "
-          "nvme virt-mgmt /dev/nvme0 -c 1 -r 0 -a 8 -n 2; nvme virt-mgmt /dev/nvme0 -c 1 -r 0 -a 9 -n 0; "
-          f"echo 1 >{pf}/sriov_drivers_autoprobe; basename $(readlink -f {pf}/virtfn0) >/sys/bus/pci/drivers/nvme/bind; sleep 3", 120)
-    for disk in ("/dev/nvme0n1", "/dev/nvme1n1"):
-        d.ssh(f"dd if=/dev/urandom of=/root/data bs=64k count=64; dd if=/root/data of={disk} bs=64k oflag=direct; "
-              f"dd if={disk} bs=64k count=64 iflag=direct | cmp - /root/data", 120)
-    rows = {name: row for name, row in d.interrupts().items() if re.match(r"nvme1q", name)}
-    assert rows and all("MSI" in chip for chip, _ in rows.values()) and sum(count for _, count in rows.values()) > 128, rows
-    assert not [line for line in complaints(d.log()) if "nvme" in line]
-    d.power_off()
-    image.unlink()

@@ -17,6 +17,9 @@ PROGRAMS = ["/usr/bin/acpidump", "/usr/bin/iasl", "/usr/bin/lscpu"]
 XEN_CPU = "/sys/devices/system/xen_cpu/xen_cpu{}/online"
 CPU = "/sys/devices/system/cpu/cpu{}/online"
 
+long = pytest.mark.skipif("DEVICES" not in os.environ, reason="long: make devices")
+PC = pytest.param("pc", marks=long)
+
 pytestmark = [pytest.mark.torii, pytest.mark.xdist_group("acpi")]
 
 
@@ -79,7 +82,7 @@ def wait_for(vm, command, expected, seconds=30):
     raise AssertionError(f"{command!r} says {got!r}, not {expected!r}")
 
 
-@pytest.mark.parametrize("board", ["q35", "pc"])
+@pytest.mark.parametrize("board", ["q35", PC])
 def test_a_processor_plugged_into_the_machine_runs_vcpus(boot, board):
     """device_add: SCI, Dom0's AML, Torii starts it; a vCPU that comes then runs on it; offline and online by sysfs."""
     xen_cpu = XEN_CPU.format(2)
@@ -117,7 +120,7 @@ def test_a_processor_can_be_reported_by_hypercall(machine):
     assert "Invalid argument" in vm.run("torii-cpu add 77 2>&1", check=False)
     assert "Input/output error" in vm.run("torii-cpu add 3 >/dev/null; torii-cpu online 2 2>&1", check=False)
     vm.qmp.hmp(HOTPLUG.format(2))
-    assert vm.run("torii-cpu add 2").strip() == "3"
+    assert vm.run("torii-cpu add 2").splitlines()[-1] == "3"  # Torii's log is on the same line
     wait_for(vm, f"cat {XEN_CPU.format(3)}", "0")
     vm.run("torii-cpu online 3")
     wait_for(vm, f"cat {XEN_CPU.format(3)}", "1")
@@ -128,9 +131,8 @@ def test_a_processor_can_be_reported_by_hypercall(machine):
     assert vm.run("nproc").strip() == "4"
     for cpu in range(4):
         assert vm.run(f"taskset {1 << cpu:x} sh -c 'cut -d\" \" -f39 /proc/self/stat'").strip() == str(cpu)
-    vm.run("torii-cpu keys d")
-    vm.expect(r"d0v2 on CPU 2:")
-    vm.expect(r"d0v3 on CPU 3:")
+    state = vm.run("torii-cpu keys d")
+    assert "d0v2 on CPU 2:" in state and "d0v3 on CPU 3:" in state
     vm.run("torii-cpu park 2")
     assert vm.run("cat /sys/devices/system/xen_cpu/*/online").split() == ["1", "0", "0"]
     assert vm.run("nproc").strip() == "4"
@@ -140,14 +142,14 @@ def test_a_processor_can_be_reported_by_hypercall(machine):
     assert "Invalid argument" in vm.run("torii-cpu online 9 2>&1", check=False)
 
 
+@long
 def test_a_program_brings_vcpus_and_takes_them_away(machine):
     vm = machine(cpus=2, args="dom0_max_vcpus=2-3")
     vm.run("torii-cpu keys +")
     wait_for(vm, "cat /sys/devices/system/cpu/present", "0-2")
     vm.run(f"echo 1 >{CPU.format(2)}")
     assert vm.run("nproc").strip() == "3"
-    vm.run("torii-cpu keys +")
-    vm.expect(r"no vCPU to add")
+    assert "no vCPU to add" in vm.run("torii-cpu keys +")
     vm.run("torii-cpu keys -")
     wait_for(vm, "cat /sys/devices/system/cpu/present", "0-1")
     assert vm.run("nproc").strip() == "2"
@@ -167,7 +169,7 @@ def topology(vm, cpus):
         f"/sys/bus/acpi/devices/ACPI0007:{n:02x}" for n in range(cpus)]
 
 
-@pytest.mark.parametrize("cpus,vcpus", [(1, 1), (2, 2), (4, 4), (8, 8), (4, 2)])
+@pytest.mark.parametrize("cpus,vcpus", [(4, 2)] + [pytest.param(n, n, marks=long) for n in (1, 2, 4, 8)])
 def test_dom0_sees_the_topology_of_its_vcpus(machine, cpus, vcpus):
     vm = machine(cpus=cpus, args="" if vcpus == cpus else f"dom0_max_vcpus={vcpus}")
     topology(vm, vcpus)
@@ -187,6 +189,7 @@ def disassemble_all(vm):
     return tables
 
 
+@long
 @pytest.mark.parametrize("board", ["q35", "pc"])
 def test_every_table_is_disassembled_without_a_remark(machine, board):
     vm = machine(machine=board, args="dom0_max_vcpus=2-4")
@@ -194,6 +197,7 @@ def test_every_table_is_disassembled_without_a_remark(machine, board):
     assert "ncorrect" not in vm.run("grep -l Incorrect /tmp/tables/*.dsl", check=False)
 
 
+@long
 @pytest.mark.parametrize("board", ["q35", "pc"])
 def test_tables_of_uefi_as_well(machine, initrd_acpi, base, board):
     path = BUILD / "test-acpi.iso"
@@ -204,6 +208,7 @@ def test_tables_of_uefi_as_well(machine, initrd_acpi, base, board):
     disassemble_all(vm)
 
 
+@long
 @pytest.mark.parametrize("board", ["q35", "pc"])
 def test_the_power_button_reaches_dom0(machine, board):
     vm = machine(machine=board)
@@ -213,6 +218,7 @@ def test_the_power_button_reaches_dom0(machine, board):
     wait_for(vm, count, "1")
 
 
+@long
 def test_power_data_of_the_machine_is_used(machine):
     """The stock driver sends up what an SSDT of QEMU's has: C2's counter moves; P-states are kept, and nothing is set."""
     aml = BUILD / "power.aml"
@@ -229,6 +235,5 @@ def test_power_data_of_the_machine_is_used(machine):
     after = entries()
     assert len(after) == 3 and after[0] > before[0] and after[2] > before[2]
     assert "No such device" in vm.run("torii-cpu freq 0 2>&1", check=False)
-    vm.run("torii-cpu keys P")
-    vm.expect(r"P-states: the processor has no MSRs to set them")
-    vm.expect(r"CPU 1 P1 1200 MHz, 15000 mW")
+    state = vm.run("torii-cpu keys P")
+    assert "P-states: the processor has no MSRs to set them" in state and "CPU 1 P1 1200 MHz, 15000 mW" in state

@@ -8,6 +8,7 @@ until the connection ends. What comes from it also goes to LOG. At a terminal, C
 import os
 import pathlib
 import select
+import signal
 import socket
 import sys
 import termios
@@ -72,20 +73,26 @@ def relay(line, log, terminal):
                 return False
 
 
-def main():
-    port_file, log_file = map(pathlib.Path, sys.argv[1:3])
+def connection(port_file):
     with socket.create_server(("127.0.0.1", 0)) as server:
         partial = port_file.with_suffix(".new")
         partial.write_text(f"{server.getsockname()[1]}\n")
         partial.rename(port_file)
         line, _ = server.accept()
     line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return line
+
+
+def main():
+    port_file, log_file = map(pathlib.Path, sys.argv[1:3])
+    # The terminal is as it was, whatever ends this.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     terminal = os.isatty(0)
     before = termios.tcgetattr(0) if terminal else None
     try:
         if terminal:
             tty.setraw(0)
-        with line, open(log_file, "wb", buffering=0) as log:
+        with connection(port_file) as line, open(log_file, "wb", buffering=0) as log:
             return 0 if relay(line, log, terminal) else 2
     finally:
         if terminal:

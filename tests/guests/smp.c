@@ -9,8 +9,10 @@ static volatile u32 starts;
 static void beat(void *unused)
 {
     starts++;
-    for (;;)
+    for (;;) {
         beats++;
+        stay_disabled();
+    }
 }
 
 static bool beating(void)
@@ -98,7 +100,7 @@ static void count_me(void *unused)
 {
     __atomic_add_fetch(&running, 1, __ATOMIC_SEQ_CST);
     for (;;)
-        cpu_relax();
+        stay_disabled();
 }
 
 void test(void)

@@ -117,6 +117,15 @@ static inline void cli(void)
 {
     __asm__ volatile("cli" ::: "memory");
 }
+/*
+ * In a loop that runs with interrupts disabled for good: they are, but Bochs' VMX looks at the flag only when it is written, and
+ * otherwise takes a guest that was entered with it clear for one that no physical interrupt may leave.
+ */
+static inline void stay_disabled(void)
+{
+    __asm__ volatile("cli" : : : "memory");
+}
+
 static inline void cpu_relax(void)
 {
     __asm__ volatile("pause" ::: "memory");

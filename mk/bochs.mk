@@ -19,3 +19,12 @@ run-bochs: deps-run deps-iso deps-bochs
 check-bochs: deps
 	@$(MAKE) --no-print-directory all $(BUILD)/initrd.gz
 	$(PYTEST) tests/system/test_bochs.py --slow $(PYTEST_ARGS)
+
+# The conformance kernels on MODEL, a few minutes each; docs/intel.md has the table of what the processors said last.
+.PHONY: conformance-bochs
+conformance-bochs: deps-run deps-iso deps-check deps-bochs guests
+	@$(MAKE) --no-print-directory all
+	@status=0; for model in $(or $(MODEL),corei7_sandy_bridge_2600k); do \
+	  $(PYTHON) tests/guests/conformance.py --hv $(or $(HV),torii) --model $$model \
+	    $(if $(filter command line,$(origin GUESTS)),$(GUESTS)) || status=1; done; \
+	  $(PYTHON) tests/guests/conformance.py --document; exit $$status

@@ -135,6 +135,7 @@ def explained(model=""):
 
 
 WHOLE_RUN = "(the run)"
+TABLE_START, TABLE_END = "<!-- conformance on Bochs -->", "<!-- end -->"
 
 
 def expected(run, check, hv, model=""):
@@ -162,9 +163,12 @@ def main():
     parser.add_argument("--hv", default="torii", choices=["torii", "xen", "none"])
     parser.add_argument("--image", default="", help="another build of Torii")
     parser.add_argument("--model", default="", help="run in Bochs on this processor")
+    parser.add_argument("--document", action="store_true", help="write what is kept of Bochs into docs/intel.md, and run nothing")
     parser.add_argument("guests", nargs="*")
     args = parser.parse_args()
     KEPT.mkdir(parents=True, exist_ok=True)
+    if args.document:
+        return document()
     column = f"{args.hv}@{args.model}" if args.model else args.hv
     file = KEPT / f"{column}.json"
     kept = json.loads(file.read_text()) if file.exists() else {}
@@ -215,6 +219,27 @@ def table(hv):
     for run, check in sorted(differ, key=lambda d: (d[0].name, d[1])):
         row = " ".join(f"{h}={all_runs[h].get(run.name, {}).get(check, '-').replace(' ', '-')}" for h in hvs)
         print(f"  {run.name}: {check}: {row}{'' if (run.name, check) in explained() else '  UNEXPLAINED'}")
+
+
+def tally(results):
+    """"31 of 32", skipped checks left out; "failed" where the run did not end as it should and no check says so."""
+    checks = [r for check, r in results.items() if check != WHOLE_RUN and r != "skip"]
+    passed = f"{checks.count('ok')} of {len(checks)}"
+    return passed + (", failed" if results.get(WHOLE_RUN) != "ok" else "")
+
+
+def document():
+    """The table between docs/intel.md's marks: each run on each processor it was seen on."""
+    columns = {f.stem.split("@")[1]: json.loads(f.read_text()) for f in sorted(KEPT.glob("torii@*.json"))}
+    lines = ["| kernel | " + " | ".join(columns) + " |", "|---" * (len(columns) + 1) + "|"]
+    for run in bochs_runs("torii"):
+        cells = [tally(c[run.name]) if run.name in c else "" for c in columns.values()]
+        lines.append(f"| {run.name} | " + " | ".join(cells) + " |")
+    page = ROOT / "docs" / "intel.md"
+    head, rest = page.read_text().split(TABLE_START, 1)
+    tail = rest.split(TABLE_END, 1)[1]
+    page.write_text(head + TABLE_START + "\n" + "\n".join(lines) + "\n" + TABLE_END + tail)
+    return 0
 
 
 if __name__ == "__main__":

@@ -41,4 +41,17 @@ void machine_unmap(void *p, size_t bytes);
 void *xzalloc(size_t bytes);
 void xfree(void *p);
 
+/* Small objects that are handed out, and frames all of them and the free slots beside them lie in. */
+void heap_count(u64 *objects, u64 *pages);
+
+/*
+ * Asked by each of the above before anything else, if set: true makes it fail. Debug builds set it for the option
+ * fail_alloc=N (src/mm/alloc_fault.c).
+ */
+extern bool (*alloc_fault)(void);
+/* Read the option. `cmdline` is Torii's; before the first allocation. */
+void alloc_fault_init(const char *cmdline);
+/* Calls of the allocators so far, 0 where they are not counted. */
+u64 alloc_count(void);
+
 #endif

@@ -41,6 +41,8 @@ void guest_page_put(struct domain *d, void *page);
  */
 bool guest_page_is_pinned(struct domain *d, gfn_t gfn);
 void guest_quiesce(void);
+/* How many pages are pinned. */
+unsigned long guest_pinned_pages(struct domain *d);
 /* Forget all pins (domain destruction). */
 void guest_pins_free(struct domain *d);
 

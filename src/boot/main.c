@@ -120,6 +120,7 @@ void boot_main(u32 magic, u32 info, u64 load_offset)
     console_init();
     if (rc)
         refuse_to_start(why.line);
+    alloc_fault_init(boot_info.cmdline);
     mm_init(load_offset);
     if (!pcpu_create(0, 0))
         panic("no memory for the boot CPU\n");

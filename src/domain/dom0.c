@@ -188,6 +188,8 @@ static void log_dom0(const struct domain *d)
     s2_count((struct domain *)d, pages, &tables);
     log_info("Torii uses %lu of its %lu KiB\n", (torii_region.size - (frames_free_count() << PAGE_SHIFT)) >> 10,
              torii_region.size >> 10);
+    if (alloc_count())
+        log_info("%lu allocations so far\n", alloc_count());
     log_info("Dom0: %u vCPU%s, %lu MiB; stage 2: %lu x 1 GiB, %lu x 2 MiB, %lu x 4 KiB, %lu tables\n", d->nr_vcpus,
              d->nr_vcpus > 1 ? "s" : "", d->nr_pages >> 8, pages[2], pages[1], pages[0], tables);
 }

@@ -299,6 +299,21 @@ bool guest_page_is_pinned(struct domain *d, gfn_t gfn)
     return found;
 }
 
+unsigned long guest_pinned_pages(struct domain *d)
+{
+    struct guest_pins *pins = atomic_load(&d->pins);
+    unsigned long n = 0;
+
+    if (!pins)
+        return 0;
+    spin_lock(&pins->lock);
+    for (unsigned i = 0; i < PINS_BUCKETS; i++)
+        for (const struct pin *p = pins->by_gfn[i]; p; p = p->next_gfn)
+            n++;
+    spin_unlock(&pins->lock);
+    return n;
+}
+
 void guest_pins_free(struct domain *d)
 {
     struct guest_pins *pins = atomic_xchg(&d->pins, NULL);

@@ -13,6 +13,8 @@ static u64 *free_map;
 static u64 map_words, nr_free, hint;
 static spinlock_t lock = SPINLOCK(LOCK_FRAMES);
 
+bool (*alloc_fault)(void);
+
 size_t frames_bitmap_bytes(paddr_t highest)
 {
     return ALIGN_UP(highest >> PAGE_SHIFT, 64) / 8;
@@ -59,6 +61,8 @@ bool frame_claim(mfn_t mfn)
 {
     bool ok;
 
+    if (unlikely(alloc_fault && alloc_fault()))
+        return false;
     spin_lock(&lock);
     ok = frame_is_free(mfn);
     if (ok) {
@@ -130,7 +134,7 @@ void *frames_alloc(unsigned order)
     s64 mfn;
     void *p;
 
-    if (order > 30)
+    if (order > 30 || unlikely(alloc_fault && alloc_fault()))
         return NULL;
     spin_lock(&lock);
     mfn = order <= 6 ? find_small(order) : find_large(order);

@@ -17,16 +17,40 @@ struct page_header {
     u32 magic;
     u8 class; /* log2 of the slot size, or CLASS_LARGE */
     u8 order; /* of a large object */
-    u16 pad;
-    u64 reserved[3];
+    u64 used[2]; /* a bit for each slot that is handed out */
 } __attribute__((aligned(32)));
+_Static_assert(PAGE_SIZE >> CLASS_MIN <= 128, "every slot of a page has its bit");
 
 struct slot {
     struct slot *next;
 };
 
 static struct slot *free_slots[CLASS_MAX + 1];
+static u64 nr_objects, nr_pages;
 static spinlock_t lock = SPINLOCK(LOCK_HEAP);
+
+static struct page_header *header_of(const void *p)
+{
+    return (struct page_header *)((uintptr_t)p & PAGE_MASK);
+}
+
+/* The word and bit that tell of the slot at p. */
+static u64 *slot_bit(struct page_header *h, const void *p, u64 *bit)
+{
+    unsigned n = (unsigned)((const char *)p - (const char *)h) >> h->class;
+
+    *bit = BIT(n % 64);
+    return &h->used[n / 64];
+}
+
+/* The lock is held. */
+static void slot_take(const void *p)
+{
+    u64 bit, *word = slot_bit(header_of(p), p, &bit);
+
+    *word |= bit;
+    nr_objects++;
+}
 
 static void *large_alloc(size_t bytes)
 {
@@ -39,6 +63,10 @@ static void *large_alloc(size_t bytes)
     if (!h)
         return NULL;
     *h = (struct page_header){.magic = HEAP_MAGIC, .class = CLASS_LARGE, .order = (u8)order};
+    spin_lock(&lock);
+    nr_objects++;
+    nr_pages += 1ull << order;
+    spin_unlock(&lock);
     return h + 1;
 }
 
@@ -54,6 +82,8 @@ static struct slot *refill(unsigned class)
     first = (char *)h + max(size, sizeof(*h));
     *h = (struct page_header){.magic = HEAP_MAGIC, .class = (u8)class};
     spin_lock(&lock);
+    nr_pages++;
+    slot_take(first);
     for (char *p = first + size; p + size <= (char *)h + PAGE_SIZE; p += size) {
         struct slot *s = (struct slot *)p;
 
@@ -69,14 +99,18 @@ void *xzalloc(size_t bytes)
     unsigned class = CLASS_MIN;
     struct slot *s;
 
+    if (unlikely(alloc_fault && alloc_fault()))
+        return NULL;
     if (bytes > 1ul << CLASS_MAX)
         return bytes > 1ul << 40 ? NULL : large_alloc(bytes);
     while (1ul << class < bytes)
         class ++;
     spin_lock(&lock);
     s = free_slots[class];
-    if (s)
+    if (s) {
         free_slots[class] = s->next;
+        slot_take(s);
+    }
     spin_unlock(&lock);
     if (!s)
         s = refill(class);
@@ -85,19 +119,37 @@ void *xzalloc(size_t bytes)
 
 void xfree(void *p)
 {
-    struct page_header *h = (struct page_header *)((uintptr_t)p & PAGE_MASK);
+    struct page_header *h = header_of(p);
     struct slot *s = p;
+    u64 bit, *word;
 
     if (!p)
         return;
     assert(h->magic == HEAP_MAGIC);
     if (h->class == CLASS_LARGE) {
         h->magic = 0;
+        spin_lock(&lock);
+        nr_objects--;
+        nr_pages -= 1ull << h->order;
+        spin_unlock(&lock);
         frames_free(h, h->order);
         return;
     }
     spin_lock(&lock);
+    word = slot_bit(h, p, &bit);
+    /* Freed twice, or never handed out. */
+    assert(*word & bit && !((uintptr_t)p & ((1ul << h->class) - 1)));
+    *word &= ~bit;
+    nr_objects--;
     s->next = free_slots[h->class];
     free_slots[h->class] = s;
+    spin_unlock(&lock);
+}
+
+void heap_count(u64 *objects, u64 *pages)
+{
+    spin_lock(&lock);
+    *objects = nr_objects;
+    *pages = nr_pages;
     spin_unlock(&lock);
 }

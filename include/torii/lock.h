@@ -10,6 +10,7 @@
 
 /* Order in which locks may nest, outermost first. */
 enum lock_class {
+    LOCK_MOVE,    /* where frames of Torii's are shown to domains */
     LOCK_DOMAIN,  /* a domain's life cycle and parameters */
     LOCK_GRANT,   /* a domain's grant table */
     LOCK_VPCI,    /* one device's virtual configuration space */

@@ -13,18 +13,27 @@ static void *pin_linear(const struct hcall *c, u64 gva)
     return guest_page_get(c->v->d, gpa >> PAGE_SHIFT);
 }
 
-void area_forget(struct domain *d, void *page[2])
+/* What is there makes way; nobody writes to it any more when its pins go. */
+static void area_replace(struct domain *d, void *page[2], void *fresh[2])
 {
     void *old[2];
 
-    old[0] = atomic_xchg(&page[0], NULL);
-    old[1] = atomic_xchg(&page[1], NULL);
-    if (!old[0])
+    /* The first page makes the area valid for a writer, so it comes last. */
+    old[1] = atomic_xchg(&page[1], fresh[1]);
+    old[0] = atomic_xchg(&page[0], fresh[0]);
+    if (!old[0] && !old[1])
         return;
     guest_quiesce();
     for (unsigned i = 0; i < 2; i++)
         if (old[i])
             guest_page_put(d, old[i]);
+}
+
+void area_forget(struct domain *d, void *page[2])
+{
+    void *none[2] = {NULL, NULL};
+
+    area_replace(d, page, none);
 }
 
 int area_register(const struct hcall *c, struct vcpu *v, void *page[2], u32 *offset, u64 gva, size_t bytes)
@@ -45,10 +54,9 @@ int area_register(const struct hcall *c, struct vcpu *v, void *page[2], u32 *off
         }
     }
     area_forget(v->d, page);
-    /* The first page makes the area valid for a writer, so it comes last. */
     *offset = at;
-    atomic_store(&page[1], fresh[1]);
-    atomic_store(&page[0], fresh[0]);
+    /* Another vCPU may have registered one since. */
+    area_replace(v->d, page, fresh);
     return 0;
 }
 

@@ -10,21 +10,26 @@
 /* Entries of a batch per exit. */
 #define PASS 64
 
+/* One move at a time, or two of one frame would leave it at both places. */
+static spinlock_t moving = SPINLOCK(LOCK_MOVE);
+
 /* Show frame mfn of Torii's at gfn and nowhere else; *place is where it was, or INVALID_GFN. */
 static int move_xen_frame(struct physmap_batch *b, gfn_t *place, gfn_t gfn, mfn_t mfn)
 {
-    gfn_t old = *place;
-    int rc;
+    gfn_t old;
+    int rc = 0;
 
-    if (old == gfn)
-        return 0;
-    rc = physmap_place(b, gfn, mfn, S2_XEN, S2_READ | S2_WRITE);
-    if (rc)
-        return rc;
-    if (old != INVALID_GFN)
-        physmap_remove(b, old);
-    *place = gfn;
-    return 0;
+    spin_lock(&moving);
+    old = *place;
+    if (old != gfn)
+        rc = physmap_place(b, gfn, mfn, S2_XEN, S2_READ | S2_WRITE);
+    if (!rc && old != gfn) {
+        if (old != INVALID_GFN)
+            physmap_remove(b, old);
+        *place = gfn;
+    }
+    spin_unlock(&moving);
+    return rc;
 }
 
 static int place_shared_info(struct physmap_batch *b, u64 idx, gfn_t gfn)

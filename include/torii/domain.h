@@ -36,12 +36,14 @@ enum vcpu_todo {
     TODO_RESET = BIT(1),  /* INIT or SIPI arrived */
     TODO_FLUSH = BIT(2),  /* stage-2 mappings were removed: flush guest TLB entries */
     TODO_YIELD = BIT(3),  /* let others run on this CPU */
+    TODO_NMI = BIT(4),    /* an NMI arrived: wakes a vCPU that halted with IF=0, too */
 };
 
 enum vcpu_state {
-    VCPU_OFFLINE,  /* never started, or waiting for SIPI, or halted with IF=0 */
+    VCPU_OFFLINE,  /* never started, or waiting for SIPI, or taken down */
     VCPU_RUNNABLE, /* running, or ready to */
     VCPU_BLOCKED,  /* in HLT, SCHEDOP_block or SCHEDOP_poll; any event wakes it */
+    VCPU_HALTED,   /* in HLT with IF=0: only an NMI, INIT or vcpu_start wakes it. Counts as offline */
 };
 
 struct vcpu {
@@ -133,6 +135,8 @@ struct domain *domain_lookup(struct domain *caller, domid_t id);
 void vcpu_kick(struct vcpu *v, u64 todo);
 /* v (the current vCPU) stops until the next vcpu_kick; takes effect at the end of the exit. */
 void vcpu_block(struct vcpu *v);
+/* v (the current vCPU) is in HLT with IF=0: as good as offline, but an NMI wakes it. */
+void vcpu_halt(struct vcpu *v);
 /* v stops for good: only vcpu_start runs it again. */
 void vcpu_offline(struct vcpu *v);
 void vcpu_start(struct vcpu *v);

@@ -60,6 +60,7 @@ void msi_move_done(int handle);
 void msi_free(int handle);
 
 /* --- inter-processor --- */
+void cpu_kick_self(void);          /* an interrupt for the calling CPU; also from an NMI's handler */
 void cpu_kick(unsigned cpu);       /* make it leave guest mode or idle */
 unsigned cpu_this(void);           /* number of the calling physical CPU */
 unsigned cpu_count(void);          /* online */

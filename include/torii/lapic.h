@@ -42,6 +42,8 @@ enum lapic_reg {
 #define ICR_ASSERT  BIT(14)
 #define ICR_LEVEL   BIT(15)
 #define ICR_BUSY    BIT(12)
+#define ICR_SHORTHAND    (3u << 18)
+#define ICR_SELF         (1u << 18)
 #define ICR_ALL_BUT_SELF (3u << 18)
 
 /* Vectors Torii keeps for itself; devices get FIRST .. LAST. */

@@ -18,6 +18,8 @@ struct vcpu;
 void mce_received(const struct trap_frame *f);
 /* Wake the vCPU to be told, or log the banks where there is none. At a safe point, no lock held. */
 void mce_forward(void);
+/* Does a machine check wait for v, about to enter the guest on this CPU? */
+bool mce_pending(const struct vcpu *v);
 /* True if v, about to enter the guest on this CPU, is to be given #MC (once). */
 bool mce_take(struct vcpu *v);
 

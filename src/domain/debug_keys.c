@@ -6,6 +6,7 @@
 #include <torii/domain.h>
 #include <torii/e820.h>
 #include <torii/evtchn.h>
+#include <torii/guest.h>
 #include <torii/hvm.h>
 #include <torii/hypercall.h>
 #include <torii/ioapic.h>
@@ -22,7 +23,8 @@
 static const char *state_name(const struct vcpu *v)
 {
     static const char *const names[] = {
-        [VCPU_OFFLINE] = "offline", [VCPU_RUNNABLE] = "runnable", [VCPU_BLOCKED] = "blocked"};
+        [VCPU_OFFLINE] = "offline", [VCPU_RUNNABLE] = "runnable", [VCPU_BLOCKED] = "blocked",
+        [VCPU_HALTED] = "halted"};
 
     return v->paused ? "paused" : v->running ? "running" : names[v->state];
 }
@@ -49,7 +51,7 @@ CONSOLE_KEY('d', "CPU and vCPU state", key_cpus);
 
 static void key_memory(void)
 {
-    u64 pages[3], tables;
+    u64 pages[3], tables, objects, heap_pages;
 
     for (unsigned i = 0; i < boot_info.e820.nr; i++) {
         const struct e820_entry *e = &boot_info.e820.entry[i];
@@ -58,6 +60,9 @@ static void key_memory(void)
     }
     log_info("Torii %#lx-%#lx; %lu KiB free in all\n", torii_region.start, torii_region.start + torii_region.size - 1,
              frames_free_count() << 2);
+    heap_count(&objects, &heap_pages);
+    log_info("small objects: %lu in %lu pages; pages pinned: %lu; allocations: %lu\n", objects, heap_pages,
+             dom0 ? guest_pinned_pages(dom0) : 0, alloc_count());
     if (!dom0)
         return;
     for (unsigned i = 0; i < dom0->e820_nr; i++)

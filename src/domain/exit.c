@@ -119,10 +119,10 @@ static noinline_fn bool exit_hlt(struct vcpu *v, const struct hvm_exit *exit)
     if (vlapic_nmi_pending(v))
         return true;
     if (!(v->regs.rflags & RFLAGS_IF)) {
-        /* Nothing but INIT, SIPI or an NMI could end this: the processor is switched off. */
-        vcpu_offline(v);
+        /* Nothing but INIT or an NMI could end this: the processor is switched off. */
+        vcpu_halt(v);
         domain_vcpu_halted(v);
-        return false;
+        return true;
     }
     if (evtchn_callback_vector(v) < 0 && vlapic_pending_vector(v) < 0)
         vcpu_block(v);

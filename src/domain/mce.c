@@ -114,6 +114,11 @@ void mce_forward(void)
     wrmsr_safe(MSR_MCG_STATUS, 0);
 }
 
+bool mce_pending(const struct vcpu *v)
+{
+    return READ_ONCE(noted[v->cpu->id]) && v->d == dom0;
+}
+
 bool mce_take(struct vcpu *v)
 {
     struct hvm_control c;
@@ -126,9 +131,7 @@ bool mce_take(struct vcpu *v)
         dump_banks();
         panic("machine check, and Dom0 takes none\n");
     }
-    if (!hvm->can_accept_nmi(v)) {
-        atomic_or(&v->todo, TODO_EVENTS); /* after what is being delivered now */
+    if (!hvm->can_accept_nmi(v))
         return false;
-    }
     return atomic_xchg(&noted[v->cpu->id], false);
 }

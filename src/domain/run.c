@@ -27,7 +27,12 @@ static void prepare_events(struct vcpu *v)
 {
     int vector;
 
-    if (unlikely(mce_take(v))) {
+    if (unlikely(mce_pending(v))) {
+        /* Not on top of what is being delivered already. */
+        if (!mce_take(v)) {
+            hvm->nmi_window(v);
+            return;
+        }
         hvm->inject_exception(v, EXC_MC, false, 0, 0);
         atomic_or(&v->todo, TODO_EVENTS);
         return;

@@ -36,7 +36,7 @@ static bool can_run(const struct vcpu *v)
     u32 state = READ_ONCE(v->state);
 
     return !READ_ONCE(v->paused) &&
-           (state == VCPU_RUNNABLE || (state == VCPU_OFFLINE && READ_ONCE(v->todo) & TODO_RESET));
+           (state == VCPU_RUNNABLE || (state != VCPU_BLOCKED && READ_ONCE(v->todo) & TODO_RESET));
 }
 
 /* Make v's CPU look at its list again. */
@@ -51,10 +51,11 @@ static void poke(struct vcpu *v)
 
 void vcpu_kick(struct vcpu *v, u64 todo)
 {
-    u32 blocked = VCPU_BLOCKED;
+    u32 blocked = VCPU_BLOCKED, halted = VCPU_HALTED;
 
     atomic_or(&v->todo, todo);
-    if (atomic_cmpxchg(&v->state, &blocked, VCPU_RUNNABLE)) {
+    if (atomic_cmpxchg(&v->state, &blocked, VCPU_RUNNABLE) ||
+        (todo & TODO_NMI && atomic_cmpxchg(&v->state, &halted, VCPU_RUNNABLE))) {
         runstate_change(v, RUNSTATE_runnable);
         poke(v);
     } else if (todo & TODO_RESET) {
@@ -74,6 +75,17 @@ void vcpu_block(struct vcpu *v)
     /* Whoever sets a todo bit looks at the state afterwards; we look at the bits after setting the state. */
     if (atomic_load(&v->todo))
         atomic_cmpxchg(&v->state, &blocked, VCPU_RUNNABLE);
+}
+
+void vcpu_halt(struct vcpu *v)
+{
+    u32 runnable = VCPU_RUNNABLE, halted = VCPU_HALTED;
+
+    if (!atomic_cmpxchg(&v->state, &runnable, VCPU_HALTED))
+        return;
+    /* As vcpu_block: who sends an NMI sets the bit first and then looks at the state. */
+    if (atomic_load(&v->todo) & TODO_NMI)
+        atomic_cmpxchg(&v->state, &halted, VCPU_RUNNABLE);
 }
 
 void vcpu_offline(struct vcpu *v)
@@ -108,7 +120,9 @@ void vcpu_unpause(struct vcpu *v)
 
 bool vcpu_is_online(const struct vcpu *v)
 {
-    return READ_ONCE(v->state) != VCPU_OFFLINE;
+    u32 state = READ_ONCE(v->state);
+
+    return state != VCPU_OFFLINE && state != VCPU_HALTED;
 }
 
 void sched_assign(struct vcpu *v, struct pcpu *c)
@@ -237,6 +251,9 @@ void nmi_received(void)
     atomic_store(&nmi_noted, true);
     /* nmi_forward comes when the scheduler chooses again. */
     atomic_store(&this_cpu()->resched, true);
+    /* The idle loop may have looked at resched just before this and be about to halt: an interrupt ends that. */
+    if (atomic_load(&this_cpu()->idle))
+        cpu_kick_self();
 }
 
 void nmi_forward(void)

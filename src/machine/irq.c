@@ -113,6 +113,8 @@ void irq_dispatch(unsigned vector)
         return;
     }
     t = &vectors[c->id][vector];
+    /* Before the handler is read: handlers_quiesce sees one of the two. */
+    (void)atomic_xchg(&c->handling, c->handling + 1);
     fn = atomic_load(&t->fn);
     if (fn && t->hold)
         t->hold(t->ctx);
@@ -121,6 +123,21 @@ void irq_dispatch(unsigned vector)
         fn(t->ctx);
     else
         log_debug("CPU %u: interrupt vector %#x has no handler\n", c->id, vector);
+    __atomic_store_n(&c->handling, c->handling + 1, __ATOMIC_RELEASE);
+}
+
+/* Until a handler that `cpu` may be in has returned. Not from a handler; the caller holds no lock that one takes. */
+static void handlers_quiesce(unsigned cpu)
+{
+    u32 seen = atomic_load(&pcpus[cpu]->handling);
+
+    while (seen & 1 && atomic_load(&pcpus[cpu]->handling) == seen)
+        cpu_relax();
+}
+
+void cpu_kick_self(void)
+{
+    lapic_send(0, ICR_FIXED | ICR_ASSERT | ICR_SELF | VECTOR_KICK);
 }
 
 void cpu_kick(unsigned cpu)
@@ -245,5 +262,6 @@ void msi_free(int handle)
 
     msi_move_done(handle);
     vector_retire(m->cpu, m->vector, m->count, false);
+    handlers_quiesce(m->cpu);
     atomic_store(&m->used, false);
 }

@@ -50,7 +50,9 @@ void lapic_send(u32 dest, u32 icr_low)
     }
     while (page[LAPIC_ICR * 4] & ICR_BUSY)
         cpu_relax();
-    page[(LAPIC_ICR + 1) * 4] = dest << 24;
+    /* A shorthand needs no destination: an NMI's handler that sends to itself leaves alone whom it interrupted. */
+    if (!(icr_low & ICR_SHORTHAND))
+        page[(LAPIC_ICR + 1) * 4] = dest << 24;
     page[LAPIC_ICR * 4] = icr_low;
 }
 

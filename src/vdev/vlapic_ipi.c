@@ -80,7 +80,6 @@ static bool sipi_arrives(struct vlapic *l, u8 vector)
         new = (old & STARTUP_INIT_PENDING) | STARTUP_SIPI_PENDING | (u32)vector << STARTUP_VECTOR_SHIFT;
     } while (!atomic_cmpxchg(&l->startup, &old, new));
     vcpu_kick(l->v, TODO_RESET);
-    vcpu_start(l->v);
     return true;
 }
 
@@ -103,7 +102,7 @@ enum vlapic_startup vlapic_take_startup(struct vcpu *v, u8 *sipi_vector)
 void vlapic_set_nmi(struct vcpu *v)
 {
     if (!atomic_xchg(&v->vlapic->nmi, 1))
-        vcpu_kick(v, TODO_EVENTS);
+        vcpu_kick(v, TODO_EVENTS | TODO_NMI);
 }
 
 bool vlapic_signal(struct vlapic *l, u8 delivery, u8 vector)

@@ -92,7 +92,16 @@ void timer_start(struct timer *t, u64 deadline)
     assert_non_null(t->fn);
 }
 
-static bool mce_pending;
+static bool mce_waits;
+
+void cpu_kick_self(void)
+{
+}
+
+bool mce_pending(const struct vcpu *v)
+{
+    return mce_waits;
+}
 
 void mce_forward(void)
 {
@@ -100,9 +109,9 @@ void mce_forward(void)
 
 bool mce_take(struct vcpu *v)
 {
-    bool was = mce_pending;
+    bool was = mce_waits;
 
-    mce_pending = false;
+    mce_waits = false;
     return was;
 }
 
@@ -338,7 +347,7 @@ static inline int setup(void **state)
         sched_assign(&vcpus[i], &cpus[i == 3]);
     }
     pending_vector = highest_irr = callback_vector = -1;
-    nmi_pending = mce_pending = window = false;
+    nmi_pending = mce_waits = window = false;
     accept_irq = accept_nmi = true;
     tpr = hw_cr8 = 0;
     exit_reason = EXIT_HLT;

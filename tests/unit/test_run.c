@@ -95,7 +95,7 @@ static void an_upcall_that_cannot_be_taken_asks_whatever_the_tpr(void **state)
 
 static void a_machine_check_comes_before_all_and_the_rest_is_looked_at_again(void **state)
 {
-    mce_pending = true;
+    mce_waits = true;
     nmi_pending = true;
     enter();
     assert_events("exc18 run0 nmi-window run0"); /* the second entry: blocked no more, TODO_EVENTS was set */

@@ -349,8 +349,8 @@ static void init_sipi_sipi_starts_a_processor_once(void **state)
     assert_int_equal(env_rec[1].kicks, 0);
     icr(0, STARTUP(0x9a), 1);
     icr(0, STARTUP(0x9b), 1);
-    assert_int_equal(env_rec[1].starts, 1);
-    assert_int_equal(env_rec[1].todo, TODO_RESET);
+    assert_int_equal(env_rec[1].kicks, 1);
+    assert_int_equal(env_rec[1].todo, TODO_RESET); /* which runs it, and is what starts it */
     assert_int_equal(take(1, &vector), STARTUP_SIPI);
     assert_int_equal(vector, 0x9a);
     assert_int_equal(take(1, &vector), STARTUP_NONE);

@@ -180,13 +180,46 @@ static void hide(struct cpuid_regs *r)
     *r = (struct cpuid_regs){0};
 }
 
+/*
+ * State components that belong to what is offered (SDM vol. 1 §13.1): x87 to AVX-512 and PKRU; not AMX's, nor those of
+ * IA32_XSS (processor trace, CET and more). XCR0 stays the guest's across its exits, so the CPU computes the size of what is enabled.
+ */
+#define XCR0_OFFERED 0x2ffu
+
+static u32 xsave_bytes(u32 components)
+{
+    u32 bytes = 576; /* legacy area and header */
+
+    for (unsigned i = 2; i < 32; i++) {
+        struct cpuid_regs c;
+
+        if (!(components >> i & 1))
+            continue;
+        c = cpuid(0xd, i);
+        bytes = max(bytes, c.ebx + c.eax);
+    }
+    return bytes;
+}
+
+static void leaf_d(u32 subleaf, struct cpuid_regs *r)
+{
+    if (subleaf == 0) {
+        r->eax &= XCR0_OFFERED;
+        r->edx = 0;
+        r->ecx = r->eax ? xsave_bytes(r->eax) : 0;
+    } else if (subleaf == 1) {
+        r->ecx = r->edx = 0;
+    } else if (subleaf >= 32 || !(XCR0_OFFERED >> subleaf & 1)) {
+        hide(r);
+    }
+}
+
 void hvm_cpuid(struct vcpu *v, u32 leaf, u32 subleaf, struct cpuid_regs *r)
 {
     if (leaf == 1) {
         hvm_cpuid_1(v, r);
         return;
     }
-    /* Leaf 0xd needs no care: XCR0 stays the guest's across its exits, so the CPU computes the guest's sizes. */
     *r = cpuid(leaf, subleaf);
     switch (leaf) {
     case 4:
@@ -212,6 +245,9 @@ void hvm_cpuid(struct vcpu *v, u32 leaf, u32 subleaf, struct cpuid_regs *r)
         break;
     case 7:
         leaf_7(v, subleaf, r);
+        break;
+    case 0xd:
+        leaf_d(subleaf, r);
         break;
     case 0xb:
     case 0x1f:

@@ -16,6 +16,7 @@ struct svm_features svm_features;
 
 #define VM_CR_SVMDIS BIT(4)
 
+#define MSR_SPEC_CTRL 0x48
 #define MSR_DEBUGCTL 0x1d9
 #define DEBUGCTL_BTF BIT(1)
 #define DR6_BS       BIT(14)
@@ -85,6 +86,12 @@ static u64 efer_bits(void)
     return mask;
 }
 
+/* Bits of CPUID that say there is SPEC_CTRL (APM vol. 3 §E.4.6): IBRS, STIBP, SSBD. */
+static bool has_spec_ctrl(void)
+{
+    return cpuid(0x80000000, 0).eax >= 0x80000008 && cpuid(0x80000008, 0).ebx & (BIT(14) | BIT(15) | BIT(24));
+}
+
 static int svm_cpu_enable(void)
 {
     struct pcpu *c = this_cpu();
@@ -109,6 +116,7 @@ static int svm_cpu_enable(void)
         /* RDTSCP, or RDPID without it. */
         svm_features.tsc_aux = cpuid(0x80000001, 0).edx & BIT(27) ||
                                (cpuid(0, 0).eax >= 7 && cpuid(7, 0).ecx & BIT(22));
+        svm_features.spec_ctrl = has_spec_ctrl() && !(r.edx & SVM_FEATURE_SPEC_CTRL);
         log_info("SVM: %u ASIDs%s%s%s%s\n", r.ebx, r.edx & SVM_FEATURE_NRIP ? ", nRIP" : "",
                  r.edx & SVM_FEATURE_DECODE_ASSIST ? ", decode assists" : "",
                  r.edx & SVM_FEATURE_FLUSH_ASID ? ", flush by ASID" : "",
@@ -294,6 +302,8 @@ static void svm_vcpu_load(struct vcpu *v)
                  : : "r"(h->dr[0]), "r"(h->dr[1]), "r"(h->dr[2]), "r"(h->dr[3]));
     if (svm_features.tsc_aux)
         wrmsr(MSR_TSC_AUX, h->tsc_aux);
+    if (svm_features.spec_ctrl && h->spec_ctrl)
+        wrmsr(MSR_SPEC_CTRL, h->spec_ctrl);
     /* Another CPU's, or another vCPU's, translations may stand under this ASID here. */
     svm_flush_tlb(v);
     svm_dirty(v, ~0u);
@@ -307,6 +317,11 @@ static void svm_vcpu_unload(struct vcpu *v)
                  : "=r"(h->dr[0]), "=r"(h->dr[1]), "=r"(h->dr[2]), "=r"(h->dr[3]));
     if (svm_features.tsc_aux)
         h->tsc_aux = rdmsr(MSR_TSC_AUX);
+    if (svm_features.spec_ctrl) {
+        h->spec_ctrl = rdmsr(MSR_SPEC_CTRL);
+        if (h->spec_ctrl)
+            wrmsr(MSR_SPEC_CTRL, 0);
+    }
 }
 
 static void svm_inject_exception(struct vcpu *v, u8 vector, bool has_error, u32 error, u64 cr2);

@@ -22,7 +22,16 @@ $(BUILD)/guests/%.o: tests/guests/%.c $(wildcard tests/guests/rt/*.h)
 
 $(BUILD)/guests/%: $(BUILD)/guests/%.o $(GUEST_RT) tests/guests/rt/guest.lds
 	$(Q)$(LD) $(GUEST_LDFLAGS) --defsym BASE=$(call guest_base,tests/guests/$*.c) $< \
-	  $(if $(filter $*,$(GUESTS_ALONE)),,$(GUEST_RT)) $(GUEST_LDFLAGS_$*) -o $@
+	  $(GUEST_OBJS_$*) $(if $(filter $*,$(GUESTS_ALONE)),,$(GUEST_RT)) $(GUEST_LDFLAGS_$*) -o $@
+
+# This one is large.
+HOSTILE := $(patsubst tests/guests/hostile/%.c,$(BUILD)/guests/hostile.d/%.o,$(wildcard tests/guests/hostile/*.c))
+$(BUILD)/guests/hostile.d/%.o: tests/guests/hostile/%.c $(wildcard tests/guests/rt/*.h tests/guests/hostile/*.h)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(GUEST_CFLAGS) -c $< -o $@
+$(BUILD)/guests/hostile.o: tests/guests/hostile/hostile.h
+$(BUILD)/guests/hostile: $(HOSTILE)
+GUEST_OBJS_hostile := $(HOSTILE)
 
 # Objects are kept.
 .SECONDARY:

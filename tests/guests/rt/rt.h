@@ -38,6 +38,8 @@ __attribute__((format(printf, 1, 2))) void note(const char *fmt, ...);
 __attribute__((format(printf, 1, 2))) void print(const char *fmt, ...);
 /* Say why and end the test as failed. */
 __attribute__((noreturn, format(printf, 1, 2))) void bail(const char *fmt, ...);
+/* What bail() calls before the end, to tell more. */
+extern void (*bail_hook)(void);
 /* Print 1..N and power off. */
 __attribute__((noreturn)) void finish(void);
 /* Print 1..N and go on: for tests whose last act is an end of their own. */

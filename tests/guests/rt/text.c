@@ -149,6 +149,8 @@ void plan(void)
     print("1..%u\n", checks);
 }
 
+void (*bail_hook)(void);
+
 void bail(const char *fmt, ...)
 {
     va_list ap;
@@ -159,6 +161,8 @@ void bail(const char *fmt, ...)
     vprint(fmt, ap);
     va_end(ap);
     print("\n");
+    if (bail_hook)
+        bail_hook();
     finish();
 }
 

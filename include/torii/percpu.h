@@ -65,6 +65,7 @@ struct pcpu {
     u32 locks_held;        /* bit per lock class, debug builds */
     u64 idle_ns;
     u64 idle_since;        /* while idle: when that began */
+    void *window;          /* machine_window's page */
     u32 handling;          /* odd: in the handler of a device's interrupt */
 
     unsigned trace_next;

@@ -178,10 +178,13 @@ static noinline_fn bool exit_mmio(struct vcpu *v, struct hvm_exit *exit)
     if (!rc) {
         end_emulated(v);
     } else if (rc == -XEN_EOPNOTSUPP) {
+        static u32 told;
         u8 b[15] = {0};
 
         guest_fetch(v, b);
-        log_warn("d%uv%u: cannot emulate the access to %#lx at %#lx: %02x %02x %02x %02x %02x %02x\n", v->d->id, v->id,
+        /* A guest must not fill the log. */
+        if (__atomic_fetch_add(&told, 1, __ATOMIC_RELAXED) < 16)
+            log_warn("d%uv%u: cannot emulate the access to %#lx at %#lx: %02x %02x %02x %02x %02x %02x\n", v->d->id, v->id,
                  gpa, v->regs.rip, b[0], b[1], b[2], b[3], b[4], b[5]);
         inject_ud(v);
     }

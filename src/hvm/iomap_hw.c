@@ -40,6 +40,11 @@ int msr_read_hardware(struct vcpu *v, u32 msr, u64 *val)
     return rdmsr_safe(msr, val) ? 0 : -XEN_EINVAL;
 }
 
+/* Where the guest's address says, aligned or not. */
+typedef u16 __attribute__((aligned(1))) any_u16;
+typedef u32 __attribute__((aligned(1))) any_u32;
+typedef u64 __attribute__((aligned(1))) any_u64;
+
 /* One bus access of the guest's size where there is one; the register may have side effects at any other size. */
 static u64 device_read(const volatile void *p, unsigned bytes)
 {
@@ -50,11 +55,11 @@ static u64 device_read(const volatile void *p, unsigned bytes)
     case 1:
         return *(const volatile u8 *)p;
     case 2:
-        return *(const volatile u16 *)p;
+        return *(const volatile any_u16 *)p;
     case 4:
-        return *(const volatile u32 *)p;
+        return *(const volatile any_u32 *)p;
     case 8:
-        return *(const volatile u64 *)p;
+        return *(const volatile any_u64 *)p;
     }
     for (i = 0; i < bytes; i++)
         val |= (u64)((const volatile u8 *)p)[i] << 8 * i;
@@ -70,13 +75,13 @@ static void device_write(volatile void *p, unsigned bytes, u64 val)
         *(volatile u8 *)p = val;
         return;
     case 2:
-        *(volatile u16 *)p = val;
+        *(volatile any_u16 *)p = val;
         return;
     case 4:
-        *(volatile u32 *)p = val;
+        *(volatile any_u32 *)p = val;
         return;
     case 8:
-        *(volatile u64 *)p = val;
+        *(volatile any_u64 *)p = val;
         return;
     }
     for (i = 0; i < bytes; i++)
@@ -85,7 +90,7 @@ static void device_write(volatile void *p, unsigned bytes, u64 val)
 
 void mmio_hardware(struct vcpu *v, void *ctx, gpa_t gpa, unsigned bytes, bool write, u64 *val)
 {
-    volatile void *p = machine_map(gpa, bytes, true);
+    volatile void *p = (gpa & (PAGE_SIZE - 1)) + bytes <= PAGE_SIZE ? machine_window(gpa) : NULL;
 
     if (!p) {
         if (!write)
@@ -96,5 +101,4 @@ void mmio_hardware(struct vcpu *v, void *ctx, gpa_t gpa, unsigned bytes, bool wr
         device_write(p, bytes, *val);
     else
         *val = device_read(p, bytes);
-    machine_unmap((void *)p, bytes);
 }

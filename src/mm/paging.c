@@ -323,6 +323,35 @@ void *machine_map(paddr_t pa, size_t bytes, bool uncached)
 }
 
 /*
+ * A window of the calling CPU's own, at one virtual address for good: what is looked at once, and at a guest's request, must
+ * neither use up addresses nor tell other CPUs.
+ */
+volatile void *machine_window(paddr_t pa)
+{
+    const u64 flags = PTE_P | PTE_W | PTE_NX | PTE_G | PTE_PCD | PTE_PWT;
+    struct pcpu *c = this_cpu();
+    u64 *e;
+
+    if (!c->window) {
+        u64 va = vmap_reserve(PAGE_SIZE, PAGE_SIZE);
+        bool ok;
+
+        if (!va)
+            return NULL;
+        spin_lock(&lock);
+        ok = map_range(va, pa & PAGE_MASK, PAGE_SIZE, flags & ~PTE_P);
+        spin_unlock(&lock);
+        if (!ok)
+            return NULL;
+        c->window = (void *)va;
+    }
+    e = pte_get((u64)c->window, 0);
+    *e = (pa & PAGE_MASK & PTE_ADDR) | flags;
+    invlpg(c->window);
+    return (char *)c->window + (pa & (PAGE_SIZE - 1));
+}
+
+/*
  * Once several CPUs run, another one may still hold the translation: the virtual range is then retired instead of reused,
  * which is cheap in 64 GiB and saves a shootdown.
  */

@@ -122,6 +122,7 @@ void xfree(void *p)
     struct page_header *h = header_of(p);
     struct slot *s = p;
     u64 bit, *word;
+    bool ours;
 
     if (!p)
         return;
@@ -137,13 +138,15 @@ void xfree(void *p)
     }
     spin_lock(&lock);
     word = slot_bit(h, p, &bit);
-    /* Freed twice, or never handed out. */
-    assert(*word & bit && !((uintptr_t)p & ((1ul << h->class) - 1)));
-    *word &= ~bit;
-    nr_objects--;
-    s->next = free_slots[h->class];
-    free_slots[h->class] = s;
+    ours = *word & bit && !((uintptr_t)p & ((1ul << h->class) - 1));
+    if (ours) {
+        *word &= ~bit;
+        nr_objects--;
+        s->next = free_slots[h->class];
+        free_slots[h->class] = s;
+    }
     spin_unlock(&lock);
+    assert(ours); /* or freed twice, or never handed out */
 }
 
 void heap_count(u64 *objects, u64 *pages)

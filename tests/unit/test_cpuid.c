@@ -258,6 +258,25 @@ static void whole_leaves_of_what_is_hidden_are_empty(void **state)
         }
 }
 
+static void state_components_of_what_is_hidden_are_not_listed(void **state)
+{
+    struct cpuid_regs r;
+
+    kind = ALL_ONES;
+    r = see(0, 0xd, 0);
+    assert_int_equal(r.eax, 0x2ff); /* x87 to AVX-512, PKRU; no AMX */
+    assert_int_equal(r.edx, 0);
+    r = see(0, 0xd, 1); /* nothing for IA32_XSS: no processor trace, no CET */
+    assert_int_equal(r.ecx | r.edx, 0);
+    for (u32 sub = 2; sub < 64; sub++) {
+        r = see(0, 0xd, sub);
+        assert_int_equal(!!(r.eax | r.ebx | r.ecx | r.edx), sub < 8 || sub == 9);
+    }
+    kind = THIS_HOST;
+    r = see(0, 0xd, 0);
+    assert_in_range(r.ecx, r.eax ? 576 : 0, cpuid(0xd, 0).ecx);
+}
+
 static void power_management_is_a_timer_that_runs_on_and_an_invariant_tsc(void **state)
 {
     struct cpuid_regs r = see(0, 6, 0);
@@ -379,6 +398,7 @@ int main(void)
         T(the_vendor_is_told_by_its_name),
         T(what_torii_does_not_virtualise_is_never_seen),
         T(whole_leaves_of_what_is_hidden_are_empty),
+        T(state_components_of_what_is_hidden_are_not_listed),
         T(power_management_is_a_timer_that_runs_on_and_an_invariant_tsc),
         T(what_torii_adds_is_seen_on_any_processor),
         T(bits_that_mirror_registers_follow_them),

@@ -181,6 +181,68 @@ static void freeing_nothing_is_harmless_and_freeing_what_is_no_object_is_not(voi
     assert_int_equal(frames_free_count(), before + 2);
 }
 
+static void a_small_object_freed_twice_or_never_handed_out_is_caught(void **state)
+{
+    static const size_t sizes[] = {1, 32, 33, 100, 1000, 2048};
+
+    for (unsigned i = 0; i < ARRAY_SIZE(sizes); i++) {
+        u8 *p = xzalloc(sizes[i]), *q = xzalloc(sizes[i]);
+
+        assert_panics(xfree(p + 16));
+        xfree(p);
+        assert_panics(xfree(p));
+        xfree(q);
+        assert_panics(xfree(q));
+        assert_panics(xfree(p));
+        assert_ptr_equal(xzalloc(sizes[i]), q); /* and the free list is whole */
+        assert_ptr_equal(xzalloc(sizes[i]), p);
+        xfree(p);
+        xfree(q);
+    }
+}
+
+static void objects_and_their_pages_are_counted(void **state)
+{
+    u64 objects, pages, before, pages_before;
+    void *small, *large;
+
+    heap_count(&before, &pages_before);
+    small = xzalloc(40);
+    large = xzalloc(5000);
+    heap_count(&objects, &pages);
+    assert_int_equal(objects, before + 2);
+    assert_in_range(pages, pages_before + 2, pages_before + 3);
+    xfree(small);
+    xfree(large);
+    heap_count(&objects, &pages);
+    assert_int_equal(objects, before);
+}
+
+static unsigned calls, fails_at;
+
+static bool fails(void)
+{
+    return ++calls == fails_at;
+}
+
+static void each_call_of_an_allocator_can_be_made_to_fail(void **state)
+{
+    void *p;
+
+    alloc_fault = fails;
+    calls = 0, fails_at = 2;
+    p = xzalloc(64);
+    assert_non_null(p);
+    xfree(p);
+    calls = 0, fails_at = 1;
+    assert_null(xzalloc(64));
+    assert_null((calls = 0, frames_alloc(3)));
+    calls = 0;
+    assert_false(frame_claim(7));
+    fails_at = 0;
+    alloc_fault = NULL;
+}
+
 static void without_memory_there_is_null_and_later_memory_again(void **state)
 {
     static const size_t sizes[] = {1, 32, 33, 64, 100, 200, 500, 1000, 2000, 2048, 3000, 5000, 100000};
@@ -233,6 +295,9 @@ int main(void)
         T(large_objects_return_their_frames),
         T(a_size_no_machine_has_is_refused),
         T(freeing_nothing_is_harmless_and_freeing_what_is_no_object_is_not),
+        T(a_small_object_freed_twice_or_never_handed_out_is_caught),
+        T(objects_and_their_pages_are_counted),
+        T(each_call_of_an_allocator_can_be_made_to_fail),
         T(without_memory_there_is_null_and_later_memory_again),
     };
 

@@ -132,6 +132,38 @@ static void an_offline_vcpu_neither_blocks_nor_wakes(void **state)
     assert_events("idle");
 }
 
+static void an_nmi_alone_wakes_a_vcpu_that_halted_with_interrupts_off(void **state)
+{
+    vcpus[0].state = VCPU_RUNNABLE;
+    vcpu_halt(&vcpus[0]);
+    assert_int_equal(vcpus[0].state, VCPU_HALTED);
+    assert_false(vcpu_is_online(&vcpus[0]));
+    vcpu_kick(&vcpus[0], TODO_EVENTS);
+    assert_int_equal(vcpus[0].state, VCPU_HALTED);
+    loop(0, 0);
+    assert_events("idle");
+    vcpu_kick(&vcpus[0], TODO_EVENTS | TODO_NMI);
+    assert_int_equal(vcpus[0].state, VCPU_RUNNABLE);
+}
+
+static void an_nmi_before_the_halt_is_not_slept_through(void **state)
+{
+    vcpus[0].state = VCPU_RUNNABLE;
+    vcpu_kick(&vcpus[0], TODO_EVENTS | TODO_NMI);
+    vcpu_halt(&vcpus[0]);
+    assert_int_equal(vcpus[0].state, VCPU_RUNNABLE);
+}
+
+static void an_init_and_a_sipi_start_a_halted_vcpu_anew(void **state)
+{
+    vcpus[1].state = VCPU_HALTED;
+    startup[0] = STARTUP_INIT;
+    startup[1] = STARTUP_SIPI;
+    vcpu_kick(&vcpus[1], TODO_RESET);
+    loop(0, 0);
+    assert_events("load1 in1 start1@0x9a run1 idle");
+}
+
 /* --- INIT and SIPI --- */
 
 static void a_sipi_starts_an_offline_vcpu(void **state)
@@ -321,6 +353,9 @@ int main(void)
         T(a_kick_wakes_a_blocked_vcpu),
         T(a_kick_before_the_block_is_not_slept_through),
         T(an_interrupt_during_hlt_runs_the_vcpu_again),
+        T(an_nmi_alone_wakes_a_vcpu_that_halted_with_interrupts_off),
+        T(an_nmi_before_the_halt_is_not_slept_through),
+        T(an_init_and_a_sipi_start_a_halted_vcpu_anew),
         T(an_offline_vcpu_neither_blocks_nor_wakes),
         T(a_sipi_starts_an_offline_vcpu),
         T(an_init_alone_leaves_it_offline),

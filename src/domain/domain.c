@@ -166,6 +166,8 @@ static void dom0_statistics(const struct domain *d)
     exit_stats_dump(d);
     hypercall_dump();
     cstate_dump();
+    if (alloc_count())
+        log_info("%lu allocations in all\n", alloc_count());
 }
 
 /* Dom0's end is the machine's. */
@@ -220,6 +222,7 @@ void domain_triple_fault(struct vcpu *v)
     u64 reason = v->d->hvm_param[HVM_PARAM_TRIPLE_FAULT_REASON];
 
     log_info("d%uv%u: triple fault at %#lx\n", v->d->id, v->id, v->regs.rip);
+    dump_vcpu(v);
     domain_shutdown(v->d, (u8)(reason <= SHUTDOWN_MAX ? reason : SHUTDOWN_reboot));
 }
 

@@ -37,10 +37,11 @@ static inline mfn_t virt_to_mfn(const void *p)
 void *machine_map(paddr_t pa, size_t bytes, bool uncached);
 void machine_unmap(void *p, size_t bytes);
 /*
- * The same for one access that ends in pa's page: uncached, until the calling CPU asks for another. Interrupts disabled,
- * and not from a handler. NULL on exhaustion.
+ * The same for pa's page alone: uncached, until the calling CPU asks for another. Interrupts disabled, and not from a handler.
  */
 volatile void *machine_window(paddr_t pa);
+/* The page of virtual addresses that a CPU needs for it, or NULL. */
+void *machine_window_create(void);
 
 /* Small objects, zeroed, 16-byte aligned; NULL when there is no memory. xfree(NULL) is harmless. */
 void *xzalloc(size_t bytes);

@@ -30,6 +30,9 @@ static bool pcpu_fill(struct pcpu *c)
     if (!c->timers)
         return false;
     timer_queue_init(c->timers);
+    c->window = machine_window_create();
+    if (!c->window)
+        return false;
     spin_lock_init(&c->run_lock, LOCK_SCHED);
     for (unsigned i = 0; i < IST_COUNT; i++) {
         c->ist_stack[i] = stack_alloc(2);

@@ -329,26 +329,24 @@ void *machine_map(paddr_t pa, size_t bytes, bool uncached)
 volatile void *machine_window(paddr_t pa)
 {
     const u64 flags = PTE_P | PTE_W | PTE_NX | PTE_G | PTE_PCD | PTE_PWT;
-    struct pcpu *c = this_cpu();
-    u64 *e;
+    char *window = this_cpu()->window;
 
-    if (!c->window) {
-        u64 va = vmap_reserve(PAGE_SIZE, PAGE_SIZE);
-        bool ok;
+    *pte_get((u64)window, 0) = (pa & PAGE_MASK & PTE_ADDR) | flags;
+    invlpg(window);
+    return window + (pa & (PAGE_SIZE - 1));
+}
 
-        if (!va)
-            return NULL;
+void *machine_window_create(void)
+{
+    u64 va = vmap_reserve(PAGE_SIZE, PAGE_SIZE);
+    bool ok = false;
+
+    if (va) {
         spin_lock(&lock);
-        ok = map_range(va, pa & PAGE_MASK, PAGE_SIZE, flags & ~PTE_P);
+        ok = pte_get(va, 0); /* the tables are there from now on */
         spin_unlock(&lock);
-        if (!ok)
-            return NULL;
-        c->window = (void *)va;
     }
-    e = pte_get((u64)c->window, 0);
-    *e = (pa & PAGE_MASK & PTE_ADDR) | flags;
-    invlpg(c->window);
-    return (char *)c->window + (pa & (PAGE_SIZE - 1));
+    return ok ? (void *)va : NULL;
 }
 
 /*
@@ -396,6 +394,7 @@ void machine_unmap(void *p, size_t bytes)
 void *stack_alloc(unsigned pages)
 {
     u64 va = vmap_reserve((u64)pages << PAGE_SHIFT, PAGE_SIZE);
+    bool ok;
 
     if (!va)
         return NULL;
@@ -405,8 +404,10 @@ void *stack_alloc(unsigned pages)
         if (!frame)
             return NULL;
         spin_lock(&lock);
-        map_range(va + i * PAGE_SIZE, virt_to_paddr(frame), PAGE_SIZE, PTE_W | PTE_NX | PTE_G);
+        ok = map_range(va + i * PAGE_SIZE, virt_to_paddr(frame), PAGE_SIZE, PTE_W | PTE_NX | PTE_G);
         spin_unlock(&lock);
+        if (!ok)
+            return NULL;
     }
     return (void *)va;
 }

@@ -64,7 +64,6 @@ struct vpci_bar {
  */
 struct vpci_page {
     gfn_t gfn;
-    void *va; /* Torii's uncached mapping of the page */
     unsigned users;
     struct vpci *vpci;
     struct vpci_dev *owner; /* the only user, or NULL when there are several */

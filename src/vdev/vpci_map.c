@@ -244,19 +244,14 @@ static struct vpci_page *page_create(struct vpci_dev *dev, gfn_t gfn)
 {
     struct vpci *vpci = dev->vpci;
     struct vpci_page *p = page_new(vpci);
-    int err = -XEN_ENOMEM;
+    int err;
 
     if (!p)
         return NULL;
-    p->va = machine_map(gfn << PAGE_SHIFT, PAGE_SIZE, true);
-    if (p->va)
-        err = mmio_register(vpci->d, gfn << PAGE_SHIFT, (gfn << PAGE_SHIFT) + PAGE_SIZE - 1, vpci_msix_access, p);
+    err = mmio_register(vpci->d, gfn << PAGE_SHIFT, (gfn << PAGE_SHIFT) + PAGE_SIZE - 1, vpci_msix_access, p);
     if (err) {
         log_err("vPCI: " PCI_FMT " MSI-X page 0x%llx not trapped: error %d\n", PCI_ARGS(dev->sbdf),
                 (unsigned long long)gfn << PAGE_SHIFT, err);
-        if (p->va)
-            machine_unmap(p->va, PAGE_SIZE);
-        p->va = NULL;
         page_release(vpci, p);
         return NULL;
     }
@@ -302,8 +297,6 @@ void vpci_map_untrap(struct vpci_dev *dev, struct vpci_page *page)
             link = &(*link)->next;
         *link = page->next;
         mmio_unregister(vpci->d, page->gfn << PAGE_SHIFT, (page->gfn << PAGE_SHIFT) + PAGE_SIZE - 1);
-        machine_unmap(page->va, PAGE_SIZE);
-        page->va = NULL;
         page->owner = NULL;
         dev->flush |= span_apply(vpci, page->gfn, page->gfn);
         page->gfn = INVALID_MFN;

@@ -35,7 +35,7 @@ static volatile u32 *hardware_entry(struct vpci_msix *msix, unsigned i)
     u64 address = msix->table + i * ENTRY_BYTES;
     unsigned page = (address >> PAGE_SHIFT) - (msix->table >> PAGE_SHIFT);
 
-    return (volatile u32 *)((char *)msix->page[page]->va + (address & ~PAGE_MASK));
+    return machine_window(msix->page[page]->gfn << PAGE_SHIFT | (address & ~PAGE_MASK));
 }
 
 static void entry_interrupt(void *ctx)
@@ -377,7 +377,7 @@ static void forward(struct vpci_page *page, gpa_t gpa, unsigned bytes, bool writ
         *val = ~0ull;
     spin_lock(&page->vpci->map_lock);
     if (page->users && page->gfn == gpa >> PAGE_SHIFT && !(gpa & (bytes - 1))) {
-        p = (char *)page->va + (gpa & ~PAGE_MASK);
+        p = machine_window(gpa);
         switch (bytes) {
         case 1:
             write ? (void)(*(volatile u8 *)p = *val) : (void)(*val = *(volatile u8 *)p);

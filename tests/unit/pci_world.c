@@ -309,6 +309,11 @@ void world_mem_set32(paddr_t pa, u32 val)
     memcpy(mem_page(pa >> PAGE_SHIFT) + (pa & ~PAGE_MASK), &val, 4);
 }
 
+volatile void *machine_window(paddr_t pa)
+{
+    return mem_page(pa >> PAGE_SHIFT) + (pa & ~PAGE_MASK);
+}
+
 void *machine_map(paddr_t pa, size_t bytes, bool uncached)
 {
     if ((pa & ~PAGE_MASK) + bytes > PAGE_SIZE || !uncached)

@@ -38,6 +38,13 @@ struct hvm_state {
 void hvm_state_pvh(struct hvm_state *s, u32 entry, u32 start_info);
 /* Start-up IPI (SDM vol. 3 §9.4.4): real mode at vector << 12. */
 void hvm_state_sipi(struct hvm_state *s, u8 vector);
+/*
+ * Firmware's jump to an OS that wakes up (ACPI 6.5 §16.3.1.1): in real mode to `vector` below 1 MiB, CS vector >> 4, IP the
+ * rest; or in flat 32-bit protected mode without paging.
+ */
+#define HVM_WAKE_REAL_END 0x100000u
+void hvm_state_wake(struct hvm_state *s, u32 vector);
+void hvm_state_wake_flat(struct hvm_state *s, u32 vector);
 
 #define HVM_DR6_RESET 0xffff0ff0ull
 #define HVM_DR7_RESET 0x400ull
@@ -89,7 +96,10 @@ struct hvm_ops {
 
     /* Can this CPU do it? NULL, or what is missing, in words for the boot log. Changes nothing. */
     const char *(*probe)(void);
-    /* Switch it on for the calling CPU, once. 0 or -errno. */
+    /*
+     * Switch it on for the calling CPU: at its start, and again when it has been reset since cpu_disable, with no vCPU
+     * loaded. 0 or -errno.
+     */
     int (*cpu_enable)(void);
     void (*cpu_disable)(void);
 

@@ -59,6 +59,8 @@ enum {
 /* Once on the boot CPU (finds the mode, maps the page), then on each. */
 int lapic_init_boot(void);
 void lapic_init_cpu(void);
+/* The boot CPU's after suspend to RAM: firmware has used it, and the 8259s. The timer is stopped. */
+void lapic_restore_boot(void);
 /* Measure the timer against the TSC; needs a calibrated tsc_scale. */
 void lapic_timer_calibrate(void);
 /* The timer's interrupt is here, so its counter has stopped; at worst it counts again already, and comes once too often. */

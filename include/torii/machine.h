@@ -18,6 +18,9 @@ void console_force(void);
 /* Everything written so far has left the UART. */
 void console_flush(void);
 void nmi_all_but_self(void);
+/* Before and after suspend to RAM. */
+void console_save(void);
+void console_restore(void);
 
 /* True for pages Dom0 must never reach by identity: Torii's own memory, interrupt controllers, ECAM, IOMMUs. */
 bool machine_page_is_protected(mfn_t mfn);

@@ -41,6 +41,7 @@ struct pcpu {
     unsigned id; /* dense number */
     u32 apic_id;
     bool started;          /* it runs Torii */
+    bool parked;           /* stopped, until the machine is awake again */
     bool unfit;            /* started, but not to be used */
     bool online;           /* vCPUs run on it */
     bool idle;

@@ -4,6 +4,8 @@
 
 #include <torii/types.h>
 
+struct pcpu;
+
 /* Control registers as Torii wants them on every CPU: write protection, NX, SMEP and SMAP, SSE and XSAVE enabled. */
 void cpu_features_init(void);
 /* Start every processor the MADT lists; each waits until smp_release. */
@@ -12,6 +14,18 @@ void smp_start(void);
 void smp_release(void);
 /* The page below 1 MiB where processors start: Torii's for good, nobody else may write there. 0: none. After smp_start. */
 paddr_t smp_trampoline(void);
+/* Whoever starts there next calls entry(arg) on this stack, by the tables of mm_trampoline_cr3. There is a trampoline. */
+void smp_aim_trampoline(void (*entry)(void *arg), void *stack, void *arg);
+
+/*
+ * Suspend to RAM. smp_hold: who starts waits for smp_release again. smp_park: the calling CPU c stops, its caches written back;
+ * c->parked. smp_unpark: start it anew, from the boot CPU; false if it does not come.
+ */
+void smp_hold(void);
+void noreturn_fn smp_park(struct pcpu *c);
+bool smp_unpark(struct pcpu *c);
+/* The boot CPU c comes out of the trampoline: its registers and local APIC as Torii wants them, but for virtualisation. */
+void smp_restore_boot_cpu(struct pcpu *c);
 
 /*
  * A processor that came after boot gets the next number; it is not started. Its number, -XEN_EEXIST (there is one with

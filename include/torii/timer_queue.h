@@ -20,6 +20,8 @@ void timer_queue_init(struct timer_queue *q);
 
 /* The timer interrupt: run every timer of the calling CPU that is due, then program the next deadline. No lock held. */
 void timer_queue_run(void);
+/* The queue's CPU is gone: its timers go to the calling CPU's. */
+void timer_queue_abandon(struct timer_queue *dead);
 /* Earliest deadline of the calling CPU, ns; ~0 when nothing is armed. */
 u64 timer_queue_next(void);
 

@@ -42,6 +42,7 @@ struct uart {
     unsigned room; /* of these, what is certainly free */
     unsigned irq;
     u8 ier;
+    u8 lcr, dll, dlm; /* the line's settings while the machine sleeps */
     u64 sent, dropped, overruns;
 };
 
@@ -70,6 +71,9 @@ int uart_setup(struct uart *u, const struct uart_config *cfg);
 void uart_write(struct uart *u, const char *s, size_t n);
 /* Wait, bounded, until everything has left the shift register. */
 void uart_flush(struct uart *u);
+/* Before and after suspend to RAM, which it does not live through: line settings, FIFO and interrupts as they were. */
+void uart_save(struct uart *u);
+void uart_restore(struct uart *u);
 /* Bytes received, at most max; never waits. */
 size_t uart_read(struct uart *u, char *buf, size_t max);
 

@@ -10,6 +10,8 @@ struct domain;
 /* Mirror every physical IO-APIC: same address, id, pins, GSI base; registers the MMIO pages. 0 or -errno. */
 int vioapic_init(struct domain *d);
 void vioapic_free(struct domain *d);
+/* Every entry masked, as after a reset, and no physical line bound. What virtual devices drive stays. */
+void vioapic_reset(struct domain *d);
 /* A physical GSI fired (interrupt context), or a virtual device asserts/deasserts its line. */
 void vioapic_assert(struct domain *d, unsigned gsi);
 void vioapic_set_line(struct domain *d, unsigned gsi, bool high);

@@ -20,6 +20,8 @@ void vlapic_free(struct vcpu *v);
 int vlapic_register(struct domain *d);
 /* INIT: everything back to power-up state except the id and APIC base. On v's own CPU, or with v not running. */
 void vlapic_reset(struct vcpu *v);
+/* The power-up state, all of it: the machine has slept. v does not run. */
+void vlapic_power_up(struct vcpu *v);
 
 /* An interrupt message arrives: from any CPU, from interrupt context. Kicks the vCPU as needed. */
 void vlapic_set_irq(struct vcpu *v, u8 vector, bool level);

@@ -38,6 +38,9 @@ int vpci_op_device_remove(struct domain *d, u16 seg, u8 bus, u8 devfn);
 int vpci_op_device_reset(struct domain *d, u16 seg, u8 bus, u8 devfn);
 int vpci_op_restore_msi(struct domain *d, u16 seg, u8 bus, u8 devfn);
 
+/* The machine has slept: d's map follows what the devices decode now. d does not run. */
+void vpci_woke(struct domain *d);
+
 /* Debug console: BARs as mapped, MSI and MSI-X routing. */
 void vpci_dump(const struct domain *d);
 

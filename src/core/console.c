@@ -367,6 +367,20 @@ void console_start_input(void)
     timer_start(&poll_timer, now_ns() + POLL_NS);
 }
 
+void console_save(void)
+{
+    acquire();
+    uart_save(&uart);
+    release();
+}
+
+void console_restore(void)
+{
+    acquire();
+    uart_restore(&uart);
+    release();
+}
+
 void console_force(void)
 {
     forced = true;

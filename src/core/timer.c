@@ -122,6 +122,27 @@ void timer_start(struct timer *t, u64 deadline)
     spin_unlock(&q->lock);
 }
 
+void timer_queue_abandon(struct timer_queue *dead)
+{
+    struct timer *t;
+
+    for (;;) {
+        u64 deadline;
+
+        spin_lock(&dead->lock);
+        t = dead->head ? dead->head : dead->late;
+        deadline = t ? t->deadline : 0;
+        if (t) {
+            unlink_timer(dead, t);
+            atomic_store(&t->queue, NULL);
+        }
+        spin_unlock(&dead->lock);
+        if (!t)
+            return;
+        timer_start(t, deadline);
+    }
+}
+
 void timer_queue_run(void)
 {
     struct timer_queue *q = timer_queue_this();

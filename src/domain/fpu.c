@@ -48,18 +48,28 @@ static u8 *area(const struct vcpu *v)
     return (u8 *)ALIGN_UP((uintptr_t)v->fpu, XSAVE_ALIGN);
 }
 
-int fpu_init_vcpu(struct vcpu *v)
+static size_t area_bytes(void)
 {
-    size_t bytes = has_xsave() ? cpuid(0xd, 0).ecx : FXSAVE_BYTES;
+    return has_xsave() ? cpuid(0xd, 0).ecx : FXSAVE_BYTES;
+}
+
+void fpu_reset(struct vcpu *v)
+{
     u16 fcw = FCW_RESET;
     u32 mxcsr = MXCSR_RESET;
 
-    v->fpu = xzalloc(bytes + XSAVE_ALIGN);
-    if (!v->fpu)
-        return -XEN_ENOMEM;
+    memset(area(v), 0, area_bytes());
     memcpy(area(v) + FXSAVE_FCW, &fcw, sizeof(fcw));
     memcpy(area(v) + FXSAVE_MXCSR, &mxcsr, sizeof(mxcsr));
     v->xcr0 = XCR0_RESET;
+}
+
+int fpu_init_vcpu(struct vcpu *v)
+{
+    v->fpu = xzalloc(area_bytes() + XSAVE_ALIGN);
+    if (!v->fpu)
+        return -XEN_ENOMEM;
+    fpu_reset(v);
     return 0;
 }
 

@@ -64,10 +64,26 @@ void hvm_state_pvh(struct hvm_state *s, u32 entry, u32 start_info)
     s->seg[SEG_GDTR].limit = s->seg[SEG_IDTR].limit = 0;
 }
 
+static void state_real_mode(struct hvm_state *s, u64 cr0, u32 address, unsigned offset)
+{
+    *s = (struct hvm_state){.cr0 = cr0, .regs = {.rip = offset, .rflags = 2, .rdx = cpuid(1, 0).eax}};
+    state_segments(s, 0, 0xffff);
+    s->seg[SEG_CS].sel = (u16)((address - offset) >> 4);
+    s->seg[SEG_CS].base = address - offset;
+}
+
 void hvm_state_sipi(struct hvm_state *s, u8 vector)
 {
-    *s = (struct hvm_state){.cr0 = CR0_ET | CR0_NW | CR0_CD, .regs = {.rflags = 2, .rdx = cpuid(1, 0).eax}};
-    state_segments(s, 0, 0xffff);
-    s->seg[SEG_CS].sel = (u16)(vector << 8);
-    s->seg[SEG_CS].base = (u64)vector << 12;
+    state_real_mode(s, CR0_ET | CR0_NW | CR0_CD, (u32)vector << 12, 0);
+}
+
+/* Firmware has switched the caches on. */
+void hvm_state_wake(struct hvm_state *s, u32 vector)
+{
+    state_real_mode(s, CR0_ET, vector, vector & 0xf);
+}
+
+void hvm_state_wake_flat(struct hvm_state *s, u32 vector)
+{
+    hvm_state_pvh(s, vector, 0);
 }

@@ -14,6 +14,7 @@
 /* Indirect registers. */
 #define IOAPIC_SELECT  0x00
 #define IOAPIC_WINDOW  0x10
+#define IOAPIC_ID      0x00
 #define IOAPIC_VERSION 0x01
 #define IOAPIC_RTE     0x10
 
@@ -27,6 +28,7 @@ struct ioapic {
     struct ioapic_info info;
     spinlock_t lock; /* LOCK_IOAPIC: the select and window registers go together */
     volatile u32 *regs;
+    u32 id; /* register, as firmware set it */
 };
 
 struct gsi {
@@ -112,6 +114,7 @@ static void ioapic_add(const struct acpi_ioapic *a)
         log_warn("IO-APIC at %#x does not answer, ignored\n", a->address);
         return;
     }
+    io->id = ioapic_read(io, IOAPIC_ID);
     io->info = (struct ioapic_info){a->id, a->address, a->gsi_base, (version >> 16 & 0xff) + 1};
     nr_ioapics++;
     for (unsigned pin = 0; pin < io->info.nr_pins; pin++) {
@@ -128,6 +131,29 @@ void ioapic_init(void)
 {
     for (unsigned i = 0; i < acpi_info.nr_ioapics; i++)
         ioapic_add(&acpi_info.ioapic[i]);
+}
+
+/* Nothing is in service any more: a level entry that awaits its end stays masked until gsi_eoi. */
+static void gsi_restore(struct gsi *g)
+{
+    spin_lock(&g->lock);
+    if (g->bound) {
+        ioapic_write(g->io, IOAPIC_RTE + 2 * g->pin + 1, pcpus[g->cpu]->apic_id << 24);
+        rte_write_low(g);
+    }
+    spin_unlock(&g->lock);
+}
+
+void ioapic_restore(void)
+{
+    for (unsigned i = 0; i < nr_ioapics; i++) {
+        ioapic_write(&ioapics[i], IOAPIC_ID, ioapics[i].id);
+        for (unsigned pin = 0; pin < ioapics[i].info.nr_pins; pin++)
+            ioapic_write(&ioapics[i], (u8)(IOAPIC_RTE + 2 * pin), RTE_MASKED);
+    }
+    for (unsigned i = 0; i < GSI_MAX; i++)
+        if (gsis[i].io)
+            gsi_restore(&gsis[i]);
 }
 
 unsigned isa_irq_to_gsi(u8 irq, struct gsi_config *cfg)

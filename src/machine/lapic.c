@@ -110,6 +110,12 @@ void lapic_init_cpu(void)
             lapic_eoi();
 }
 
+void lapic_restore_boot(void)
+{
+    pic_mask_all();
+    lapic_init_cpu();
+}
+
 /* The counter and the time it had that value, read as close together as they come in a few tries. */
 static void timer_sample(u32 *count, u64 *ns)
 {

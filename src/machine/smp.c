@@ -20,6 +20,8 @@
 #include <torii/percpu.h>
 #include <torii/sched.h>
 #include <torii/smp.h>
+#include <torii/suspend.h>
+#include <torii/timer_queue.h>
 #include <torii/tsc.h>
 
 extern char trampoline_start[], trampoline_end[];
@@ -54,11 +56,15 @@ void cpu_features_init(void)
     write_cr0((read_cr0() | CR0_WP | CR0_NE) & ~(CR0_CD | CR0_NW));
 }
 
-static void noreturn_fn ap_main(struct pcpu *c)
+static void ap_main(void *arg)
 {
+    struct pcpu *c = arg;
+
     write_cr3(mm_kernel_cr3());
     cpu_features_init();
     pcpu_load(c);
+    if (c->parked)
+        mtrr_restore();
     lapic_init_cpu();
     if (hvm->cpu_enable()) {
         log_err("CPU %u: cannot enable %s\n", c->id, hvm->name);
@@ -74,6 +80,8 @@ static void noreturn_fn ap_main(struct pcpu *c)
     /* Asleep while the boot processor unpacks Dom0's kernel: that takes seconds, and a sibling would share its core. */
     while (!atomic_load(&scheduler_may_start))
         irq_wait();
+    /* Of one that slept: what its timers were set for. */
+    timer_program(timer_queue_next());
     sched_loop();
 }
 
@@ -109,16 +117,21 @@ static bool wait_started(const struct pcpu *c, unsigned ms)
     return false;
 }
 
-/* A processor that does not come is sent back to wait for another SIPI: it must not wake up on the next one's stack. */
-static bool start_cpu(struct pcpu *c)
+void smp_aim_trampoline(void (*entry)(void *arg), void *stack, void *arg)
 {
     void *p = paddr_to_virt(trampoline);
 
     memcpy(p, trampoline_start, (size_t)(trampoline_end - trampoline_start));
     set_word(p, trampoline_cr3, mm_trampoline_cr3());
-    set_word(p, trampoline_entry, (u64)ap_main);
-    set_word(p, trampoline_stack, (u64)c->stack + STACK_PAGES * PAGE_SIZE);
-    set_word(p, trampoline_arg, (u64)c);
+    set_word(p, trampoline_entry, (u64)entry);
+    set_word(p, trampoline_stack, (u64)stack);
+    set_word(p, trampoline_arg, (u64)arg);
+}
+
+/* A processor that does not come is sent back to wait for another SIPI: it must not wake up on the next one's stack. */
+static bool start_cpu(struct pcpu *c)
+{
+    smp_aim_trampoline(ap_main, (char *)c->stack + STACK_PAGES * PAGE_SIZE, c);
     lapic_send(c->apic_id, ICR_INIT | ICR_ASSERT);
     machine_delay_ms(10);
     for (unsigned i = 0; i < 2; i++) {
@@ -186,8 +199,44 @@ void smp_release(void)
 {
     atomic_store(&scheduler_may_start, true);
     for (unsigned i = 0; i < pcpu_nr; i++)
-        if (atomic_load(&pcpus[i]->online))
+        if (atomic_load(&pcpus[i]->started))
             cpu_kick(i);
+}
+
+/* --- suspend to RAM --- */
+
+void smp_hold(void)
+{
+    atomic_store(&scheduler_may_start, false);
+}
+
+void smp_restore_boot_cpu(struct pcpu *c)
+{
+    write_cr3(mm_kernel_cr3());
+    cpu_features_init();
+    pcpu_load(c);
+    mtrr_restore();
+    lapic_restore_boot();
+}
+
+void noreturn_fn smp_park(struct pcpu *c)
+{
+    hvm->cpu_disable();
+    asm volatile("wbinvd" : : : "memory");
+    c->parked = true;
+    atomic_store(&c->started, false);
+    for (;;)
+        asm volatile("cli; hlt");
+}
+
+bool smp_unpark(struct pcpu *c)
+{
+    bool there = start_cpu(c);
+
+    if (there)
+        compare_tscs(c);
+    c->parked = false;
+    return there;
 }
 
 static int add(u32 apic_id)

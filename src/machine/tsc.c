@@ -69,17 +69,25 @@ u64 tsc_scale_ticks(const struct tsc_scale *scale, u64 ns)
     return x << -scale->shift;
 }
 
-/* Another CPU's TSC may be a little behind the boot CPU's: time starts at 0. */
+/*
+ * Another CPU's TSC may be a little behind the boot CPU's: time starts at 0. A TSC that began anew in a sleep has its system
+ * time 0 before its own: differences are signed.
+ */
 u64 tsc_to_ns(u64 tsc)
 {
-    return tsc > tsc_scale.tsc_at_boot ? tsc_scale_ns(&tsc_scale, tsc - tsc_scale.tsc_at_boot) : 0;
+    u64 ticks = tsc - tsc_scale.tsc_at_boot;
+
+    return (s64)ticks > 0 ? tsc_scale_ns(&tsc_scale, ticks) : 0;
 }
 
 u64 ns_to_tsc(u64 ns)
 {
-    u64 ticks = tsc_scale_ticks(&tsc_scale, ns);
+    u64 ticks = tsc_scale_ticks(&tsc_scale, ns), tsc = tsc_scale.tsc_at_boot + ticks;
 
-    return ticks > ~tsc_scale.tsc_at_boot ? ~0ull : tsc_scale.tsc_at_boot + ticks;
+    if (ticks > INT64_MAX)
+        return ~0ull;
+    /* A time before the TSC's own 0 has passed. */
+    return (s64)tsc_scale.tsc_at_boot < 0 && (s64)tsc <= 0 ? 1 : tsc;
 }
 
 u64 now_ns(void)

@@ -225,6 +225,32 @@ void uart_write(struct uart *u, const char *s, size_t n)
     }
 }
 
+void uart_save(struct uart *u)
+{
+    if (!u->present)
+        return;
+    uart_flush(u);
+    u->lcr = get(u, UART_LCR) & (u8)~LCR_DLAB;
+    put(u, UART_LCR, u->lcr | LCR_DLAB);
+    u->dll = get(u, UART_DLL);
+    u->dlm = get(u, UART_DLM);
+    put(u, UART_LCR, u->lcr);
+}
+
+void uart_restore(struct uart *u)
+{
+    if (!u->present)
+        return;
+    put(u, UART_LCR, u->lcr | LCR_DLAB);
+    put(u, UART_DLL, u->dll);
+    put(u, UART_DLM, u->dlm);
+    put(u, UART_LCR, u->lcr);
+    put(u, UART_FCR, FCR_ENABLE | FCR_CLEAR);
+    put(u, UART_MCR, MCR_DTR | MCR_RTS | MCR_OUT2);
+    put(u, UART_IER, u->ier);
+    u->room = 0;
+}
+
 bool uart_ready(struct uart *u)
 {
     if (!u->room && u->present && get(u, UART_LSR) & LSR_THRE)

@@ -426,6 +426,29 @@ int vioapic_init(struct domain *d)
     return rc;
 }
 
+static void pin_reset(struct vioapic_pin *p)
+{
+    if (p->bound)
+        gsi_unbind(p->gsi);
+    p->bound = p->refused = p->in_service = false;
+    WRITE_ONCE(p->rte, RTE_MASKED);
+}
+
+void vioapic_reset(struct domain *d)
+{
+    struct vioapic *io = d->vioapic;
+
+    for (unsigned i = 0; io && i < io->nr; i++) {
+        struct vioapic_chip *c = io->chip[i];
+
+        spin_lock(&c->lock);
+        c->select = 0;
+        for (unsigned pin = 0; pin < c->nr_pins; pin++)
+            pin_reset(&c->pin[pin]);
+        spin_unlock(&c->lock);
+    }
+}
+
 static void chip_free(struct vioapic_chip *c)
 {
     for (unsigned pin = 0; pin < c->nr_pins; pin++)

@@ -201,6 +201,16 @@ void vlapic_reset(struct vcpu *v)
     atomic_store(&v->vlapic->nmi, 0);
 }
 
+void vlapic_power_up(struct vcpu *v)
+{
+    struct vlapic *l = v->vlapic;
+
+    atomic_store(&l->base, VLAPIC_BASE | APIC_BASE_EN | (v->id == 0 ? APIC_BASE_BSP : 0));
+    /* The boot processor runs from the start; the others wait (§9.4). */
+    atomic_store(&l->startup, v->id == 0 ? 0 : STARTUP_WAIT);
+    vlapic_reset(v);
+}
+
 int vlapic_init(struct vcpu *v)
 {
     struct vlapic *l = xzalloc(sizeof(*l));
@@ -209,12 +219,9 @@ int vlapic_init(struct vcpu *v)
         return -XEN_ENOMEM;
     l->v = v;
     l->id = v->id;
-    l->base = VLAPIC_BASE | APIC_BASE_EN | (v->id == 0 ? APIC_BASE_BSP : 0);
-    /* The boot processor runs from the start; the others wait (§9.4). */
-    l->startup = v->id == 0 ? 0 : STARTUP_WAIT;
     vlapic_timer_init(l);
     v->vlapic = l;
-    vlapic_reset(v);
+    vlapic_power_up(v);
     return 0;
 }
 

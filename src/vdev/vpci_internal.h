@@ -256,6 +256,8 @@ void vpci_msix_sync(struct vpci_dev *dev);
 void vpci_msix_access(struct vcpu *v, void *page, gpa_t gpa, unsigned bytes, bool write, u64 *val);
 int vpci_sriov_setup(struct vpci_dev *dev);
 void vpci_sriov_teardown(struct vpci_dev *dev);
+/* Look again whether virtual functions are on: the hardware was reset. */
+void vpci_sriov_woke(struct vpci_dev *dev);
 /* If sbdf is an enabled virtual function of pf: its index, else -1. */
 int vpci_sriov_index(const struct vpci_dev *pf, u32 sbdf);
 int vpci_rebar_setup(struct vpci_dev *dev);

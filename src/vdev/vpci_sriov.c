@@ -146,6 +146,21 @@ int vpci_sriov_setup(struct vpci_dev *dev)
     return err;
 }
 
+void vpci_sriov_woke(struct vpci_dev *dev)
+{
+    struct vpci_sriov *sriov = dev->sriov;
+    u16 control;
+
+    if (!sriov)
+        return;
+    control = pci_read(dev->sbdf, sriov->pos + SRIOV_CONTROL, 2);
+    if (control == 0xffff) /* the bridge above has no bus numbers yet */
+        control = 0;
+    sriov->enabled = control & SRIOV_CONTROL_ENABLE;
+    sriov->memory = control & SRIOV_CONTROL_MSE;
+    dev->vfs_dirty = true;
+}
+
 void vpci_sriov_teardown(struct vpci_dev *dev)
 {
     if (!dev->sriov)

@@ -79,6 +79,8 @@ static u32 window_read(const struct fake_ioapic *io)
 
     if (io->dead)
         return ~0u;
+    if (io->select == 0)
+        return io->id;
     if (io->select == VERSION)
         return 0x11 | (FAKE_PINS - 1) << 16;
     if (io->select < 0x10 || pin >= FAKE_PINS)
@@ -92,6 +94,8 @@ static void window_write(struct fake_ioapic *io, u32 val)
     unsigned pin = (io->select - 0x10) / 2;
     u64 *rte;
 
+    if (io->select == 0)
+        io->id = val;
     if (io->dead || io->select < 0x10 || pin >= FAKE_PINS)
         return;
     rte = &io->rte[pin];

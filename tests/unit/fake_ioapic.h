@@ -14,6 +14,7 @@
 struct fake_ioapic {
     bool dead; /* reads all ones */
     u32 select;
+    u32 id; /* register 0 */
     u64 rte[FAKE_PINS];
     bool line[FAKE_PINS]; /* asserted, whatever its polarity */
     unsigned accesses;

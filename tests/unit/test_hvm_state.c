@@ -50,6 +50,22 @@ static struct hvm_state sipi(u8 vector)
     return s;
 }
 
+static struct hvm_state wake(u32 vector)
+{
+    struct hvm_state s;
+
+    hvm_state_wake(&s, vector);
+    return s;
+}
+
+static struct hvm_state wake_flat(u32 vector)
+{
+    struct hvm_state s;
+
+    hvm_state_wake_flat(&s, vector);
+    return s;
+}
+
 /* As VCPUOP_initialise asks for it: 64-bit mode from the first instruction. */
 static struct hvm_state long_mode(void)
 {
@@ -99,7 +115,7 @@ struct state_case {
     struct hvm_view expected;
 };
 
-static unsigned get_cases(struct state_case cases[5])
+static unsigned get_cases(struct state_case cases[8])
 {
     const struct hvm_view flat = {
         .cr0 = CR0_PE | CR0_ET,
@@ -145,7 +161,19 @@ static unsigned get_cases(struct state_case cases[5])
     cases[4].expected.rip = 0x1000000;
     cases[4].expected.seg[SEG_FS] = cases[4].expected.seg[SEG_LDTR] = (struct hvm_segment){0};
     cases[4].expected.usable[SEG_FS] = cases[4].expected.usable[SEG_LDTR] = false;
-    return 5;
+    /* ACPI 6.5 §16.3.1.1: CS is the vector without its last digit, and the caches are on. */
+    cases[5] = (struct state_case){"waking vector", wake(0x9a1c5), real};
+    cases[5].expected.cr0 = CR0_ET;
+    cases[5].expected.rip = 5;
+    cases[5].expected.seg[SEG_CS].sel = 0x9a1c;
+    cases[5].expected.seg[SEG_CS].base = 0x9a1c0;
+    cases[6] = (struct state_case){"waking vector at the top", wake(0xfffff), real};
+    cases[6].expected.cr0 = CR0_ET;
+    cases[6].expected.rip = 0xf;
+    cases[6].expected.seg[SEG_CS].sel = 0xffff;
+    cases[6].expected.seg[SEG_CS].base = 0xffff0;
+    cases[7] = (struct state_case){"flat waking vector", wake_flat(0x1000850), flat};
+    return 8;
 }
 
 static void check_segment(const struct hvm_segment *a, const struct hvm_segment *b)
@@ -179,7 +207,7 @@ static void check_view(const struct hvm_view *got, const struct hvm_view *want)
 
 static void every_start_is_the_same_in_both_control_blocks(void **state)
 {
-    struct state_case cases[5];
+    struct state_case cases[8];
     unsigned n = get_cases(cases);
 
     for (unsigned i = 0; i < n; i++)

@@ -115,6 +115,8 @@ static int group_setup(void **state)
     acpi_info.ioapic[3] = (struct acpi_ioapic){5, FAKE_IOAPIC_ADDRESS(1), 24};
     acpi_info.nr_ioapics = 4;
     fake_ioapics[2].dead = true;
+    fake_ioapics[0].id = 2u << 24;
+    fake_ioapics[1].id = 5u << 24;
     pcpu_nr = CPUS;
     for (unsigned i = 0; i < CPUS; i++) {
         cpus[i].id = i;
@@ -459,6 +461,75 @@ static void isa_lines_follow_the_overrides(void **state)
     assert_true(!cfg.level && cfg.active_low);
 }
 
+static void power_lost(void)
+{
+    for (unsigned n = 0; n < 2; n++)
+        for (unsigned pin = 0; pin < FAKE_PINS; pin++)
+            fake_ioapics[n].rte[pin] = pin & 1 ? 0 : 0xff000000000000ffull; /* firmware may have left anything */
+    fake_ioapics[0].id = fake_ioapics[1].id = 0;
+}
+
+static void after_a_sleep_every_pin_is_as_before(void **state)
+{
+    static const struct gsi_config edge_on_1 = {.cpu = 1}, level_low_on_2 = {.level = true, .active_low = true, .cpu = 2};
+    u64 before[2];
+
+    fake_ioapic_catch();
+    bind(3, &edge_on_1);
+    bind(26, &level_low_on_2);
+    before[0] = fake_ioapics[0].rte[3];
+    before[1] = fake_ioapics[1].rte[2];
+    power_lost();
+    ioapic_restore();
+    assert_int_equal(fake_ioapics[0].rte[3], before[0]);
+    assert_int_equal(fake_ioapics[1].rte[2], before[1]);
+    assert_int_equal(fake_ioapics[0].id, 2u << 24);
+    assert_int_equal(fake_ioapics[1].id, 5u << 24);
+    for (unsigned pin = 0; pin < FAKE_PINS; pin++) {
+        if (pin != 3)
+            assert_true(fake_ioapics[0].rte[pin] & MASKED);
+        if (pin != 2)
+            assert_true(fake_ioapics[1].rte[pin] & MASKED);
+    }
+    edge(3);
+    assert_int_equal(take_all(), 1);
+    line(26, true);
+    assert_int_equal(take_all(), 1);
+    assert_int_equal(calls, 2);
+}
+
+static void a_level_interrupt_in_service_over_a_sleep_asks_again_at_its_end(void **state)
+{
+    static const struct gsi_config level = {.level = true};
+
+    fake_ioapic_catch();
+    bind(5, &level);
+    line(5, true);
+    assert_int_equal(take_all(), 1);
+    power_lost();
+    ioapic_restore();
+    assert_true(fake_ioapics[0].rte[5] & MASKED);
+    assert_int_equal(take_all(), 0);
+    gsi_eoi(5);
+    assert_int_equal(take_all(), 1);
+    assert_int_equal(calls, 2);
+}
+
+static void what_its_owner_masked_stays_masked_over_a_sleep(void **state)
+{
+    static const struct gsi_config level = {.level = true};
+
+    fake_ioapic_catch();
+    bind(5, &level);
+    gsi_mask(5);
+    power_lost();
+    ioapic_restore();
+    line(5, true);
+    assert_int_equal(take_all(), 0);
+    gsi_unmask(5);
+    assert_int_equal(take_all(), 1);
+}
+
 static void the_dump_shows_what_is_bound(void **state)
 {
     fake_ioapic_catch();
@@ -548,6 +619,9 @@ int main(void)
         T(binding_again_changes_trigger_and_forgets_a_stuck_remote_irr),
         T(isa_lines_follow_the_overrides),
         T(the_dump_shows_what_is_bound),
+        T(after_a_sleep_every_pin_is_as_before),
+        T(a_level_interrupt_in_service_over_a_sleep_asks_again_at_its_end),
+        T(what_its_owner_masked_stays_masked_over_a_sleep),
         T(no_order_of_operations_loses_a_level_interrupt),
     };
 

@@ -264,6 +264,27 @@ static void starting_on_another_cpu_moves_the_timer_there(void **state)
     assert_int_equal(nr_fired, 1);
 }
 
+static void timers_of_a_cpu_that_is_gone_fire_on_who_takes_them(void **state)
+{
+    struct timer t[3] = {{.fn = record}, {.fn = record}, {.fn = record}};
+
+    this_queue = 1;
+    timer_start(&t[0], 2000);
+    timer_start(&t[1], 500);
+    this_queue = 0;
+    timer_start(&t[2], 1800);
+    timer_queue_abandon(&queues[1]);
+    assert_null(queues[1].head);
+    assert_int_equal(programmed[0], 500);
+    now = 2000;
+    timer_queue_run();
+    assert_int_equal(nr_fired, 3);
+    assert_ptr_equal(fired[0], &t[1]);
+    assert_ptr_equal(fired[1], &t[2]);
+    assert_ptr_equal(fired[2], &t[0]);
+    timer_queue_abandon(&queues[1]); /* nothing left */
+}
+
 static void next_is_the_calling_cpus_earliest_deadline(void **state)
 {
     struct timer a = {.fn = record}, b = {.fn = record};
@@ -359,6 +380,7 @@ int main(void)
         T(a_callback_can_stop_what_it_just_armed_for_the_past),
         T(another_cpu_can_stop_a_timer_without_touching_its_own_hardware),
         T(starting_on_another_cpu_moves_the_timer_there),
+        T(timers_of_a_cpu_that_is_gone_fire_on_who_takes_them),
         T(next_is_the_calling_cpus_earliest_deadline),
         T(ten_thousand_random_operations_agree_with_a_brute_force_search),
     };

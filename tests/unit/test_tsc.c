@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* links: src/machine/tsc.c src/machine/tsc_calibrate.c src/machine/rtc.c tests/unit/fakes.c tests/unit/fake_memory.c */
+/* links: src/machine/tsc.c src/machine/tsc_calibrate.c src/machine/rtc.c src/machine/sleep_time.c tests/unit/fakes.c tests/unit/fake_memory.c */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -11,6 +11,7 @@
 #include <torii/acpi.h>
 #include <torii/errno.h>
 #include <torii/rtc.h>
+#include <torii/suspend.h>
 #include <torii/tsc.h>
 
 struct acpi_info acpi_info;
@@ -269,6 +270,20 @@ static void system_time_starts_at_boot(void **state)
     assert_int_equal(ns_to_tsc(0), 5000);
 }
 
+/* The TSC began anew in a sleep: system time 0 is before its own. */
+static void system_time_may_be_older_than_the_tsc(void **state)
+{
+    tsc_scale_set(&tsc_scale, 1000000000);
+    tsc_scale.tsc_at_boot = -5000ull;
+    assert_int_equal(tsc_to_ns(0), 5000);
+    assert_int_equal(tsc_to_ns(7), 5007);
+    assert_int_equal(ns_to_tsc(5007), 7);
+    assert_int_equal(ns_to_tsc(5000), 1); /* 0 would mean no deadline at all */
+    assert_int_equal(ns_to_tsc(100), 1);
+    assert_int_equal(ns_to_tsc(~0ull), ~0ull);
+    assert_int_equal(ns_to_tsc(INT64_MAX), INT64_MAX - 5000);
+}
+
 static void time_before_calibration_stands_still(void **state)
 {
     assert_int_equal(now_ns(), 0);
@@ -410,6 +425,68 @@ static void a_machine_without_a_clock_says_so(void **state)
 
 #define T(f) cmocka_unit_test_setup(f, reset)
 
+/* --- suspend to RAM --- */
+
+static u64 slept(u64 tsc, u64 tsc_after, int utc, int utc_after)
+{
+    struct tsc_scale s = {0};
+    struct sleep_clocks from = {tsc, (u64)utc, utc >= 0}, to = {tsc_after, (u64)utc_after, utc_after >= 0};
+
+    tsc_scale_set(&s, 1000000000);
+    return sleep_clocks_slept(&s, &from, &to);
+}
+
+static void a_tsc_that_ran_on_says_how_long_the_sleep_was(void **state)
+{
+    assert_int_equal(slept(1000, 1000 + 7654321000ull, 100, 107), 7654321000ull);
+    assert_int_equal(slept(1000, 1000 + 7654321000ull, 100, 109), 7654321000ull);
+    assert_int_equal(slept(1000, 1001, 100, 100), 1);
+    /* The other clock drifts: an hour may be seconds off. */
+    assert_int_equal(slept(0, 3600ull * 1000000000, 0, 3605), 3600ull * 1000000000);
+}
+
+static void a_tsc_that_began_anew_or_stood_still_does_not(void **state)
+{
+    assert_int_equal(slept(90000000000ull, 5000000000ull, 100, 160), 60000000000ull);
+    assert_int_equal(slept(5000000000ull, 5100000000ull, 100, 160), 60000000000ull);
+    /* Anew, and past its old value by accident. */
+    assert_int_equal(slept(1000000000, 20000000000ull, 100, 3700), 3600000000000ull);
+    assert_int_equal(slept(1000000000, 20000000000ull, 100, 110), 10000000000ull);
+}
+
+static void without_another_clock_the_tsc_has_to_do(void **state)
+{
+    assert_int_equal(slept(1000, 3001, -1, -1), 2001);
+    assert_int_equal(slept(1000, 3001, 5, -1), 2001);
+    assert_int_equal(slept(3000, 1000, -1, 7), 0);
+}
+
+static void a_clock_that_went_back_is_no_sleep(void **state)
+{
+    assert_int_equal(slept(9000, 100, 100, 50), 0);
+}
+
+static void system_time_stands_still_in_a_sleep_and_the_wall_clock_does_not(void **state)
+{
+    u64 before, after, slept_ns, utc;
+
+    acpi_info.no_cmos_rtc = true;
+    tsc_scale_set(&tsc_scale, 2000000000);
+    tsc_scale.tsc_at_boot = 0;
+    wall_clock_set(1700000000000000000ull, 0);
+    sleep_time_begin();
+    before = now_ns();
+    for (volatile unsigned i = 0; i < 20000000; i++)
+        ;
+    slept_ns = sleep_time_end();
+    after = now_ns();
+    utc = wall_clock_at_boot();
+    assert_true(slept_ns > 0);
+    assert_true(after - before < slept_ns);
+    assert_int_equal(utc, 1700000000000000000ull + slept_ns);
+    acpi_info.no_cmos_rtc = false;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -427,6 +504,7 @@ int main(void)
         T(a_deadline_is_the_first_tick_that_reaches_it),
         T(a_deadline_beyond_reach_is_the_last_tick),
         T(system_time_starts_at_boot),
+        T(system_time_may_be_older_than_the_tsc),
         T(time_before_calibration_stands_still),
         T(now_moves_on),
         T(the_wall_clock_is_kept_as_its_value_at_boot),
@@ -438,6 +516,11 @@ int main(void)
         T(impossible_dates_are_refused),
         T(every_day_of_a_century_follows_the_one_before),
         T(a_machine_without_a_clock_says_so),
+        T(a_tsc_that_ran_on_says_how_long_the_sleep_was),
+        T(a_tsc_that_began_anew_or_stood_still_does_not),
+        T(without_another_clock_the_tsc_has_to_do),
+        T(a_clock_that_went_back_is_no_sleep),
+        T(system_time_stands_still_in_a_sleep_and_the_wall_clock_does_not),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -359,6 +359,38 @@ static void a_full_buffer_ends_the_interrupt(void **state)
     assert_int_equal(uart_irq(&uart, buf, sizeof(buf)), 2);
 }
 
+static void a_line_that_slept_is_as_before(void **state)
+{
+    cfg.baud = 9600;
+    setup();
+    hw.dlm = 1;
+    hw.lcr = 0x1b;
+    uart_irq_enable(&uart, true);
+    uart_irq_drained(&uart);
+    uart_write(&uart, "some", 4);
+    uart_save(&uart);
+    assert_int_equal(hw.lcr, 0x1b);
+    hw.ier = hw.lcr = hw.mcr = hw.fcr = hw.dll = hw.dlm = 0;
+    hw.in_fifo = 0;
+    uart_restore(&uart);
+    assert_int_equal(hw.dll, 12);
+    assert_int_equal(hw.dlm, 1);
+    assert_int_equal(hw.lcr, 0x1b);
+    assert_int_equal(hw.ier, 3);
+    assert_int_equal(hw.mcr, 0x0b);
+    assert_int_equal(hw.fcr & 1, 1);
+    uart_write(&uart, "more", 4);
+    assert_memory_equal(hw.line, "somemore", 8);
+    assert_int_equal(hw.overfilled, 0);
+}
+
+static void no_line_has_nothing_to_keep(void **state)
+{
+    uart_save(&uart);
+    uart_restore(&uart);
+    assert_int_equal(hw.lcr | hw.mcr | hw.fcr, 0);
+}
+
 static void registers_may_be_spread(void **state)
 {
     hw.shift = cfg.reg_shift = 2;
@@ -498,6 +530,8 @@ int main(void)
         T(draining_interrupts_once_when_asked),
         T(a_full_buffer_ends_the_interrupt),
         T(registers_may_be_spread),
+        T(a_line_that_slept_is_as_before),
+        T(no_line_has_nothing_to_keep),
         T(the_irq_is_kept_for_who_routes_it),
         T(memory_that_cannot_be_mapped_is_an_error),
         T(com1_options_are_xens),

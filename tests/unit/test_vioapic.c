@@ -288,6 +288,25 @@ static void dump_prints_pins_in_use(void **state)
     assert_int_equal(fake_log_count, 3);
 }
 
+static void after_power_up_nothing_is_routed(void **state)
+{
+    rte_low(4, 0x51);
+    rte_low(30, LEVEL | LOW | 0x52);
+    assert_true(fire(30));
+    reg_write(IO0, 0, 0);
+    vioapic_reset(&env_domain);
+    assert_false(gsi_state[4].bound);
+    assert_false(gsi_state[30].bound);
+    assert_int_equal(rte(4), MASKED);
+    assert_int_equal(rte(30), MASKED);
+    /* The OS programs it as at boot, and the line that is still high interrupts again. */
+    rte_low(30, LEVEL | LOW | 0x52);
+    assert_true(gsi_state[30].bound && gsi_state[30].open);
+    env_l(0)->irr[1] = 0;
+    assert_true(fire(30));
+    assert_true(env_irr(0, 0x52));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -315,6 +334,7 @@ int main(void)
         T(a_failed_init_leaves_nothing),
         T(a_taken_page_is_an_error),
         T(free_gives_the_lines_back),
+        T(after_power_up_nothing_is_routed),
         T(dump_prints_pins_in_use),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -483,6 +483,32 @@ static void init_keeps_x2apic_mode(void **state)
 
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
+static void after_power_up_the_first_runs_and_the_others_wait_for_sipi(void **state)
+{
+    u8 vector;
+
+    for (unsigned i = 0; i < 2; i++) {
+        env_x2apic(i);
+        env_enable(i);
+        vlapic_set_irq(&env_vcpu[i], VECTOR, true);
+        vlapic_set_nmi(&env_vcpu[i]);
+    }
+    for (unsigned i = 0; i < 2; i++) {
+        vlapic_power_up(&env_vcpu[i]);
+        assert_int_equal(env_read_msr(i, MSR_APIC_BASE), VLAPIC_BASE | APIC_BASE_EN | (i ? 0 : APIC_BASE_BSP));
+        assert_int_equal(vlapic_highest_irr(&env_vcpu[i]), -1);
+        assert_false(vlapic_nmi_pending(&env_vcpu[i]));
+        assert_false(vlapic_sw_enabled(&env_vcpu[i]));
+    }
+    env_rec[1].online = false;
+    env_x2apic(0);
+    env_enable(0);
+    assert_int_equal(env_wrmsr(0, MSR_X2APIC_ICR, (u64)1 << 32 | MODE(DELIVERY_INIT) | ICR_ASSERT), 0);
+    assert_int_equal(env_wrmsr(0, MSR_X2APIC_ICR, (u64)1 << 32 | MODE(DELIVERY_STARTUP) | ICR_ASSERT | 0x9a), 0);
+    assert_int_equal(vlapic_take_startup(&env_vcpu[1], &vector), STARTUP_SIPI);
+    assert_int_equal(vector, 0x9a);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -519,6 +545,7 @@ int main(void)
         T(broadcast_init_and_sipi_start_all_others),
         T(init_to_self_by_shorthand_is_ignored_and_by_id_is_not),
         T(init_keeps_x2apic_mode),
+        T(after_power_up_the_first_runs_and_the_others_wait_for_sipi),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

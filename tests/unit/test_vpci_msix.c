@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* links: src/vdev/vpci.c src/vdev/vpci_access.c src/vdev/vpci_op.c src/vdev/vpci_map.c src/vdev/vpci_header.c src/vdev/vpci_msi.c src/vdev/vpci_msix.c src/vdev/vpci_sriov.c src/vdev/vpci_rebar.c src/machine/pci.c tests/unit/pci_world.c tests/unit/fakes.c */
+/* links: src/vdev/vpci.c src/vdev/vpci_access.c src/vdev/vpci_op.c src/vdev/vpci_map.c src/vdev/vpci_header.c src/vdev/vpci_msi.c src/vdev/vpci_msix.c src/vdev/vpci_sriov.c src/vdev/vpci_sleep.c src/vdev/vpci_rebar.c src/machine/pci.c tests/unit/pci_world.c tests/unit/fakes.c */
 /* MSI-X: trapped tables, entries that take effect when unmasked, malformed capabilities; virtual functions' tables too.
  */
 #include <stdarg.h>
@@ -658,6 +658,59 @@ static void virtual_functions_left_on_are_taken_over(void **state)
     assert_false(world_trapped(VF_BAR + 0x1000));
 }
 
+/* --- suspend to RAM --- */
+
+static void after_a_sleep_nothing_is_mapped_until_the_guest_restores_it(void **state)
+{
+    start();
+    guest_write(NIC, CONTROL, 2, ENABLE);
+    entry(0, 1, 0x47, 0);
+    assert_int_equal(world_msis_live, 1);
+    world_reset(nic);
+    vpci_woke(&world_domain);
+    assert_int_equal(world_s2(BAR), S2_NONE);
+    assert_false(world_trapped(TABLE));
+    /* What Linux does: registers, then messages off, on with all masked, the table, the mask. */
+    guest_write(NIC, PCI_BAR0, 4, BAR);
+    guest_write(NIC, PCI_COMMAND, 2, 6);
+    assert_int_equal(world_s2(BAR), S2_MMIO);
+    assert_true(world_trapped(TABLE));
+    guest_write(NIC, CONTROL, 2, ENABLE | FMASK);
+    entry(0, 1, 0x47, 0);
+    guest_write(NIC, CONTROL, 2, ENABLE);
+    assert_true(fire(0));
+    assert_int_equal(last()->vector, 0x47);
+    assert_int_equal(world_msis_live, 1);
+}
+
+static void after_a_sleep_virtual_functions_are_gone_until_the_guest_enables_them(void **state)
+{
+    with_sriov();
+    guest_write(NIC, SRIOV + 8, 2, 9);
+    vf_add(0);
+    vpci_op_device_add(&world_domain, 0, 0, PCI_DEVFN(VF(0)));
+    guest_write(VF(0), 0x42, 2, ENABLE);
+    guest_mmio_write(VF_BAR + 0x1008, 8, 0x48);
+    world_set(nic, SRIOV + 8, 2, 0);
+    vpci_woke(&world_domain);
+    assert_int_equal(world_msis_live, 0);
+    assert_int_equal(world_s2(VF_BAR), S2_NONE);
+    guest_write(NIC, SRIOV + 8, 2, 9);
+    assert_int_equal(world_s2(VF_BAR), S2_MMIO);
+    guest_read(VF(0), PCI_ID, 4);
+    assert_true(world_trapped(VF_BAR + 0x1000));
+}
+
+static void behind_a_bridge_that_lost_its_numbers_nothing_is_believed(void **state)
+{
+    with_sriov();
+    guest_write(NIC, SRIOV + 8, 2, 9);
+    memset(nic->cfg, 0xff, sizeof(nic->cfg)); /* nobody answers */
+    vpci_woke(&world_domain);
+    assert_int_equal(world_s2(BAR), S2_NONE);
+    assert_int_equal(world_s2(VF_BAR), S2_NONE);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -700,6 +753,9 @@ int main(void)
         TEST(a_virtual_function_is_found_at_the_first_look),
         TEST(virtual_functions_go_with_vf_enable),
         TEST(virtual_functions_left_on_are_taken_over),
+        TEST(after_a_sleep_nothing_is_mapped_until_the_guest_restores_it),
+        TEST(after_a_sleep_virtual_functions_are_gone_until_the_guest_enables_them),
+        TEST(behind_a_bridge_that_lost_its_numbers_nothing_is_believed),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

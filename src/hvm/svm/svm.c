@@ -95,17 +95,15 @@ static bool has_spec_ctrl(void)
 static int svm_cpu_enable(void)
 {
     struct pcpu *c = this_cpu();
-    void *hsave;
 
-    if (!c->hvm_host) {
-        c->hvm_host = frames_alloc(0);
-        hsave = frames_alloc(0);
-        if (!c->hvm_host || !hsave)
-            return -XEN_ENOMEM;
-        c->hvm_host_pa = virt_to_paddr(c->hvm_host);
-        wrmsr(MSR_EFER, rdmsr(MSR_EFER) | EFER_SVME);
-        wrmsr(MSR_VM_HSAVE_PA, virt_to_paddr(hsave));
-    }
+    /* A VMCB for VMSAVE, then the host save area. */
+    if (!c->hvm_host)
+        c->hvm_host = frames_alloc(1);
+    if (!c->hvm_host)
+        return -XEN_ENOMEM;
+    c->hvm_host_pa = virt_to_paddr(c->hvm_host);
+    wrmsr(MSR_EFER, rdmsr(MSR_EFER) | EFER_SVME);
+    wrmsr(MSR_VM_HSAVE_PA, c->hvm_host_pa + PAGE_SIZE);
     if (!svm_features.nr_asids) {
         struct cpuid_regs r = cpuid(0x8000000a, 0);
 

@@ -60,6 +60,12 @@ struct acpi_gas {
     u64 address;
 } packed;
 
+/* A \_Sn package, found in the AML byte stream without executing it. */
+struct acpi_sleep_state {
+    bool valid;
+    u8 typ[2]; /* SLP_TYPa, SLP_TYPb */
+};
+
 struct acpi_table {
     char signature[5];
     paddr_t address;
@@ -96,9 +102,7 @@ struct acpi_info {
     paddr_t dsdt, facs;
     u32 dsdt_length;          /* 0: none that is usable */
     unsigned dsdt_processors; /* processor objects it defines */
-    /* \_S5 and \_S3 packages, found in the DSDT byte stream without executing it: SLP_TYPa, SLP_TYPb; valid flags */
-    bool s5_valid, s3_valid;
-    u8 s5_typ[2], s3_typ[2];
+    struct acpi_sleep_state sleep[6]; /* by number */
     /* HPET */
     paddr_t hpet;
     /* SPCR */
@@ -135,6 +139,16 @@ const struct acpi_table *acpi_find(const char signature[4]);
  * segment, "_S5_". False, typ untouched, when there is none whose elements are plain integers 0 - 7. Pure.
  */
 bool acpi_find_sleep_types(const u8 *aml, size_t bytes, const char name[4], u8 typ[2]);
+
+/* Where firmware goes when the machine wakes up: the FACS's waking vectors (ACPI 6.5 §5.2.10), 0: none. */
+struct acpi_waking {
+    u32 real; /* in real mode */
+    u64 flat; /* in protected mode, before the other one; by long mode if is64 */
+    bool is64;
+};
+/* What the OS has stored; false: no FACS. Then something else in its place. Machine memory, nobody else writes meanwhile. */
+bool acpi_waking_get(struct acpi_waking *w);
+void acpi_waking_set(const struct acpi_waking *w);
 
 /* To the log, for the debug console. */
 void acpi_dump(void);

@@ -17,6 +17,8 @@ void sched_assign(struct vcpu *v, struct pcpu *c);
 void sched_set_online(struct pcpu *c, bool online);
 /* c came after boot: Dom0's vCPUs that would have been its own from the start are, as soon as it is online. */
 void sched_new_home(struct pcpu *c);
+/* CPU `dead` runs no more and has no vCPU loaded: its vCPUs move to the boot CPU, which is the caller. */
+void sched_abandon(struct pcpu *dead);
 /* The rest of a CPU's life. */
 void noreturn_fn sched_loop(void);
 
@@ -28,6 +30,8 @@ bool vcpu_handle_exit(struct vcpu *v, struct hvm_exit *exit);
 
 /* src/domain/fpu.c: the register state that stays in the hardware across exits. */
 int fpu_init_vcpu(struct vcpu *v);
+/* As after power-up; v's state is in no CPU. */
+void fpu_reset(struct vcpu *v);
 void fpu_save(struct vcpu *v);
 void fpu_load(struct vcpu *v);
 

@@ -129,7 +129,14 @@ _Static_assert(sizeof(struct acpi_fadt) == 276, "ACPI 6.5 table 5.9");
 struct acpi_facs {
     char signature[4];
     u32 length;
+    u32 hardware_signature, waking_vector, global_lock, flags;
+    u64 x_waking_vector;
+    u8 version, reserved[3];
+    u32 ospm_flags;
+    u8 reserved2[24];
 } packed;
+_Static_assert(sizeof(struct acpi_facs) == 64, "ACPI 6.5 table 5.12");
+#define ACPI_FACS_64BIT_WAKE BIT(0) /* OSPM flags */
 #define ACPI_FACS_BYTES_MIN 64
 
 /* PCI Firmware 3.3 §4.1.2 */

@@ -178,23 +178,22 @@ static bool walk_root(paddr_t pa, const char *signature, size_t width)
     return true;
 }
 
-/* \_S3 and \_S5 usually stand in the DSDT, in some firmware in an SSDT. */
+/* They usually stand in the DSDT, in some firmware in an SSDT. */
 static void find_sleep_types(paddr_t pa, const char *what)
 {
     struct acpi_info *a = &acpi_info;
     const struct acpi_header *h = acpi_map_table(pa, what);
-    const u8 *aml;
     u32 length;
 
     if (!h)
         return;
     length = h->length;
-    aml = (const u8 *)(h + 1);
-    if (!memcmp(h->signature, what, 4)) {
-        if (!a->s5_valid)
-            a->s5_valid = acpi_find_sleep_types(aml, length - sizeof(*h), "_S5_", a->s5_typ);
-        if (!a->s3_valid)
-            a->s3_valid = acpi_find_sleep_types(aml, length - sizeof(*h), "_S3_", a->s3_typ);
+    for (char n = 1; n <= 5 && !memcmp(h->signature, what, 4); n++) {
+        struct acpi_sleep_state *state = &a->sleep[(unsigned)n];
+        const char name[4] = {'_', 'S', '0' + n, '_'};
+
+        if (!state->valid)
+            state->valid = acpi_find_sleep_types((const u8 *)(h + 1), length - sizeof(*h), name, state->typ);
     }
     acpi_unmap(h, length);
 }
@@ -278,7 +277,7 @@ int acpi_init(void)
     check_facs();
     if (a->dsdt)
         find_sleep_types(a->dsdt, "DSDT");
-    for (unsigned i = 0; i < a->nr_tables && !(a->s5_valid && a->s3_valid); i++)
+    for (unsigned i = 0; i < a->nr_tables; i++)
         if (!memcmp(a->table[i].signature, "SSDT", 4))
             find_sleep_types(a->table[i].address, "SSDT");
     acpi_number_cpus();
@@ -323,6 +322,6 @@ void acpi_dump(void)
     dump_gas("SPCR", &a->spcr);
     log_info("  SCI %u, DSDT 0x%llx, FACS 0x%llx, HPET 0x%llx\n", a->sci, (unsigned long long)a->dsdt,
              (unsigned long long)a->facs, (unsigned long long)a->hpet);
-    log_info("  S3 %s(%u, %u), S5 %s(%u, %u)\n", a->s3_valid ? "" : "none ", a->s3_typ[0], a->s3_typ[1],
-             a->s5_valid ? "" : "none ", a->s5_typ[0], a->s5_typ[1]);
+    log_info("  S3 %s(%u, %u), S5 %s(%u, %u)\n", a->sleep[3].valid ? "" : "none ", a->sleep[3].typ[0], a->sleep[3].typ[1],
+             a->sleep[5].valid ? "" : "none ", a->sleep[5].typ[0], a->sleep[5].typ[1]);
 }

@@ -14,6 +14,7 @@
 #include <torii/percpu.h>
 #include <torii/pstate.h>
 #include <torii/sched.h>
+#include <torii/suspend.h>
 #include <torii/timer_queue.h>
 #include <torii/traps.h>
 #include <torii/vlapic.h>
@@ -199,6 +200,15 @@ void sched_set_online(struct pcpu *c, bool online)
             look_again(pcpus[i]);
 }
 
+void sched_abandon(struct pcpu *dead)
+{
+    struct vcpu *v;
+
+    atomic_store(&dead->online, false);
+    while ((v = take_stranger(dead)))
+        sched_assign(v, where_it_belongs(v));
+}
+
 void sched_new_home(struct pcpu *c)
 {
     for (unsigned i = c->id; dom0 && i < dom0->nr_vcpus; i += pcpu_nr)
@@ -284,6 +294,8 @@ void sched_loop(void)
 
         nmi_forward();
         atomic_store(&c->resched, false);
+        if (unlikely(atomic_load(&suspend_pending)))
+            suspend_cpu(c);
         if (unlikely(atomic_load(&c->rebalance)) && atomic_xchg(&c->rebalance, false))
             rebalance(c);
         v = choose(c);

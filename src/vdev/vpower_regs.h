@@ -3,6 +3,7 @@
 #ifndef TORII_VPOWER_REGS_H
 #define TORII_VPOWER_REGS_H
 
+#include <torii/acpi.h>
 #include <torii/types.h>
 
 /* Generic address structure, address space id (ACPI 6.5 §5.2.3.2). */
@@ -19,6 +20,9 @@
 /* SLEEP_CONTROL of hardware-reduced ACPI (§4.8.3.7). */
 #define SLEEP_CONTROL_SLP_EN        0x20u
 #define SLEEP_CONTROL_SLP_TYP_SHIFT 2
+
+/* SLEEP_STATUS (§4.8.3.7). */
+#define SLEEP_STATUS_WAK_STS 0x80u
 
 /* PCI configuration mechanism 1, for a reset register that is there. */
 #define CONFIG_ADDRESS 0xcf8
@@ -48,5 +52,20 @@
 #define PORT_DELAY    0x80
 #define RESET_WAIT_US 50000
 #define OFF_WAIT_US   500000
+#define SLEEP_WAIT_US 5000000
+
+/* --- vpower_machine.c: the registers of the tables --- */
+
+enum watched { WATCH_PM1A, WATCH_PM1B, WATCH_STATUS, WATCH_SLEEP, WATCH_SLEEP_STATUS, WATCH_RESET, WATCH_COUNT };
+
+/* Memory-mapped ones; set by whoever maps them. */
+extern void *vpower_mapped[WATCH_COUNT];
+const struct acpi_gas *vpower_gas(enum watched w);
+/* How wide the register is. */
+unsigned vpower_bytes(enum watched w);
+/* A PM1 or sleep register; 0 if it cannot be read. */
+u32 vpower_read(enum watched w);
+/* PM1 control as it is, with this sleep type and without SLP_EN. */
+u32 vpower_pm1_value(enum watched w, u8 type);
 
 #endif

@@ -80,8 +80,8 @@ static void check_info(void)
     for (unsigned i = 0; i < a->nr_cpus; i++)
         for (unsigned j = 0; j < i; j++)
             check(a->cpu[i].apic_id != a->cpu[j].apic_id);
-    check(!a->s5_valid || (a->s5_typ[0] < 8 && a->s5_typ[1] < 8));
-    check(!a->s3_valid || (a->s3_typ[0] < 8 && a->s3_typ[1] < 8));
+    check(!a->sleep[5].valid || (a->sleep[5].typ[0] < 8 && a->sleep[5].typ[1] < 8));
+    check(!a->sleep[3].valid || (a->sleep[3].typ[0] < 8 && a->sleep[3].typ[1] < 8));
 }
 
 static void build_and_read_back(unsigned nr_vcpus)

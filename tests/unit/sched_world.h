@@ -20,6 +20,7 @@
 #include <torii/mce.h>
 #include <torii/pstate.h>
 #include <torii/sched.h>
+#include <torii/suspend.h>
 #include <torii/traps.h>
 #include <torii/vlapic.h>
 
@@ -102,6 +103,15 @@ bool mce_pending(const struct vcpu *v)
 {
     return mce_waits;
 }
+
+bool suspend_pending;
+
+void suspend_cpu(struct pcpu *c)
+{
+    happen("suspend%u", c->id);
+    suspend_pending = false;
+}
+
 
 void mce_forward(void)
 {

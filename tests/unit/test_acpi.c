@@ -313,7 +313,7 @@ static void a_failing_map_is_survived_at_every_point(void **state)
         assert_true(rc == 0 || rc == -XEN_ENODEV);
     }
     assert_int_equal(rc, 0);
-    assert_true(a->s5_valid);
+    assert_true(a->sleep[5].valid);
 }
 
 static void a_table_is_found_by_signature(void **state)

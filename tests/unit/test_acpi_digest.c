@@ -349,9 +349,9 @@ static void facs_and_dsdt_prefer_64_bits_and_are_checked(void **state)
     f.x_dsdt = fw_table("DSDT", 2, "\x08_S5_\x12\x06\x04\x0a\x05\x0a\x05", 12);
     fadt_init(&f, sizeof(f));
     assert_int_equal(a->facs, facs);
-    assert_true(a->s5_valid);
-    assert_int_equal(a->s5_typ[0], 5);
-    assert_false(a->s3_valid);
+    assert_true(a->sleep[5].valid);
+    assert_int_equal(a->sleep[5].typ[0], 5);
+    assert_false(a->sleep[3].valid);
 }
 
 static void a_facs_without_its_signature_is_dropped(void **state)
@@ -370,7 +370,7 @@ static void a_dsdt_of_another_kind_is_not_scanned(void **state)
 
     f.dsdt = fw_table("OEM1", 2, "\x08_S5_\x12\x06\x04\x0a\x05\x0a\x05", 12);
     fadt_init(&f, 116);
-    assert_false(a->s5_valid);
+    assert_false(a->sleep[5].valid);
 }
 
 static void sleep_types_may_stand_in_an_ssdt(void **state)
@@ -379,11 +379,11 @@ static void sleep_types_may_stand_in_an_ssdt(void **state)
     fw_listed("SSDT", 1, "\x08_S5_\x12\x04\x02\x00\x01\x08_S3_\x12\x04\x02\x01\x01", 20);
     fw_finish(2, 0xf0000);
     assert_int_equal(acpi_init(), 0);
-    assert_true(a->s5_valid);
-    assert_int_equal(a->s5_typ[0], 0);
-    assert_int_equal(a->s5_typ[1], 1);
-    assert_true(a->s3_valid);
-    assert_int_equal(a->s3_typ[0], 1);
+    assert_true(a->sleep[5].valid);
+    assert_int_equal(a->sleep[5].typ[0], 0);
+    assert_int_equal(a->sleep[5].typ[1], 1);
+    assert_true(a->sleep[3].valid);
+    assert_int_equal(a->sleep[3].typ[0], 1);
 }
 
 /* --- the other tables --- */

@@ -342,6 +342,33 @@ static void an_nmi_that_met_torii_is_dom0s(void **state)
     assert_events("");
 }
 
+/* --- suspend to RAM --- */
+
+static void a_sleep_comes_before_any_vcpu(void **state)
+{
+    vcpus[0].state = VCPU_RUNNABLE;
+    suspend_pending = true;
+    loop(0, 0);
+    assert_int_equal(strncmp(events, "suspend0 load0 ", 15), 0);
+}
+
+static void a_cpu_that_stays_away_leaves_its_vcpus_to_the_boot_cpu(void **state)
+{
+    vcpus[3].home = &cpus[1];
+    vcpus[3].state = VCPU_RUNNABLE;
+    vcpus[0].state = vcpus[1].state = vcpus[2].state = VCPU_OFFLINE;
+    fake_this_cpu(&cpus[0]);
+    sched_abandon(&cpus[1]);
+    assert_false(cpus[1].online);
+    assert_null(cpus[1].run_head);
+    assert_null(cpus[1].run_tail);
+    assert_int_equal(cpus[1].nr_vcpus, 0);
+    assert_ptr_equal(vcpus[3].cpu, &cpus[0]);
+    events[0] = '\0';
+    loop(0, 0);
+    assert_non_null(strstr(events, "load3"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -368,6 +395,8 @@ int main(void)
         T(vcpus_of_a_cpu_out_of_use_run_on_the_boot_cpu_and_come_back),
         T(a_cpu_that_came_later_gets_the_vcpus_that_are_its_own),
         T(an_nmi_that_met_torii_is_dom0s),
+        T(a_sleep_comes_before_any_vcpu),
+        T(a_cpu_that_stays_away_leaves_its_vcpus_to_the_boot_cpu),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

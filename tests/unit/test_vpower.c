@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* links: src/vdev/vpower.c src/vdev/legacy.c tests/unit/fakes.c */
+/* links: src/vdev/vpower.c src/vdev/vpower_machine.c src/vdev/legacy.c tests/unit/fakes.c */
 /* Sleep and reset registers: what passes, what ends the domain, and how the machine is ended; denied ports. */
 #include <stdarg.h>
 #include <stddef.h>
@@ -14,6 +14,7 @@
 #include <torii/domain.h>
 #include <torii/errno.h>
 #include <torii/stage2.h>
+#include <torii/suspend.h>
 #include <torii/vpower.h>
 #include <xen/sched.h>
 
@@ -61,6 +62,17 @@ void domain_shutdown(struct domain *d, u8 reason)
     assert_ptr_equal(d, &domain);
     assert_int_equal(fake_locks_held, 0);
     ended = reason;
+}
+
+static struct suspend asked; /* the last suspend_request */
+static unsigned suspends;
+static int suspend_error;
+
+int suspend_request(const struct suspend *s)
+{
+    asked = *s;
+    suspends++;
+    return suspend_error;
 }
 
 void machine_triple_fault(void)
@@ -159,10 +171,14 @@ static int setup(void **state)
     fake_log_count = 0;
     acpi_info.pm1a_cnt = io_gas(PM1A);
     acpi_info.pm1a_evt = io_gas(EVT);
-    acpi_info.s5_valid = acpi_info.s3_valid = true;
-    acpi_info.s5_typ[0] = 5;
-    acpi_info.s5_typ[1] = 6;
-    acpi_info.s3_typ[0] = acpi_info.s3_typ[1] = 1;
+    suspends = 0;
+    suspend_error = 0;
+    acpi_info.sleep[5].valid = acpi_info.sleep[3].valid = acpi_info.sleep[4].valid = true;
+    acpi_info.sleep[4].typ[0] = 2;
+    acpi_info.sleep[4].typ[1] = 3;
+    acpi_info.sleep[5].typ[0] = 5;
+    acpi_info.sleep[5].typ[1] = 6;
+    acpi_info.sleep[3].typ[0] = acpi_info.sleep[3].typ[1] = 1;
     return 0;
 }
 
@@ -261,26 +277,87 @@ static void each_block_has_its_own_type(void **state)
 
 static void any_sleep_without_a_known_s5_is_power_off(void **state)
 {
-    acpi_info.s5_valid = false;
+    acpi_info.sleep[5].valid = false;
     start();
     out(PM1A, 2, 3 << 10 | 1 << 13);
     assert_int_equal(ended, SHUTDOWN_poweroff);
     assert_int_equal(fake_log_count, 2);
 }
 
-static void other_sleep_types_are_the_hardwares(void **state)
+static void standby_and_hibernation_are_the_hardwares(void **state)
 {
+    acpi_info.sleep[1] = (struct acpi_sleep_state){.valid = true, .typ = {4, 4}};
     start();
     out(PM1A, 2, 2 << 10 | 1 << 13);
+    out(PM1A, 2, 4 << 10 | 1 << 13);
     assert_int_equal(ended, -1);
     assert_int_equal(outs[0].val, 2 << 10 | 1 << 13);
+    assert_int_equal(outs[1].val, 4 << 10 | 1 << 13);
+    assert_int_equal(suspends, 0);
 }
 
-static void suspend_is_refused_and_looks_like_an_immediate_wake(void **state)
+static void a_type_that_no_table_names_never_reaches_the_hardware(void **state)
+{
+    acpi_info.sleep[2] = (struct acpi_sleep_state){.valid = true, .typ = {7, 7}};
+    start();
+    for (u32 type = 0; type < 8; type++) {
+        if (type == 5 || type == 1 || type == 2)
+            continue;
+        out(EVT, 2, 0x8000);
+        nr_outs = 0;
+        out(PM1A, 2, type << 10 | 1 << 13);
+        assert_int_equal(nr_outs, 0);
+        assert_int_equal(in(EVT, 2) & 0x8000, 0x8000);
+    }
+    assert_int_equal(ended, -1);
+    assert_int_equal(suspends, 0);
+}
+
+static void the_s3_type_suspends_with_the_registers_as_they_will_be(void **state)
 {
     start();
+    out(PM1A, 2, 1 << 10 | 1 << 13 | 1);
+    assert_int_equal(suspends, 1);
+    assert_ptr_equal(asked.d, &domain);
+    assert_false(asked.by_call);
+    assert_false(asked.extended);
+    assert_int_equal(asked.val[0], 1 << 10 | 1 << 13 | 1);
+    assert_int_equal(ended, -1);
+    assert_int_equal(nr_outs, 0);
+    assert_int_equal(in(EVT, 2) & 0x8000, 0);
+}
+
+static void a_byte_write_of_the_s3_type_keeps_the_low_half(void **state)
+{
+    start();
+    ports[PM1A] = 0x01;
+    out(PM1A + 1, 1, 1 << 2 | 1 << 5);
+    assert_int_equal(suspends, 1);
+    assert_int_equal(asked.val[0], 1 << 10 | 1 << 13 | 1);
+}
+
+static void the_other_block_sleeps_with_its_own_type(void **state)
+{
+    acpi_info.pm1b_cnt = io_gas(PM1B);
+    acpi_info.sleep[3].typ[1] = 4;
+    start();
+    ports[PM1A] = 0x03;
+    ports[PM1B] = 0x05;
+    out(PM1A, 2, 1 << 10 | 1 << 13 | 1);
+    assert_int_equal(asked.val[1], 4 << 10 | 5);
+    out(PM1B, 2, 4 << 10 | 1 << 13 | 5);
+    assert_int_equal(asked.val[0], 1 << 10 | 3);
+    assert_int_equal(asked.val[1], 4 << 10 | 1 << 13 | 5);
+    assert_int_equal(suspends, 2);
+}
+
+static void a_suspend_that_is_refused_looks_like_an_immediate_wake(void **state)
+{
+    start();
+    suspend_error = -XEN_EINVAL;
     ports[EVT] = 1;
     assert_int_equal(in(EVT, 2), 1);
+    out(PM1A, 2, 1 << 10 | 1 << 13);
     out(PM1A, 2, 1 << 10 | 1 << 13);
     assert_int_equal(ended, -1);
     assert_int_equal(nr_outs, 0);
@@ -292,6 +369,25 @@ static void suspend_is_refused_and_looks_like_an_immediate_wake(void **state)
     out(EVT, 2, 0x8000);
     ports[EVT + 1] = 0;
     assert_int_equal(in(EVT, 2) & 0x8000, 0);
+}
+
+static void reduced_hardware_suspends_by_its_own_registers(void **state)
+{
+    acpi_info.sleep_control = io_gas(0x500);
+    acpi_info.sleep_status = io_gas(0x501);
+    start();
+    out(0x500, 1, 1 << 2 | 1 << 5);
+    assert_int_equal(suspends, 1);
+    assert_true(asked.extended);
+    assert_int_equal(asked.val[0], 1);
+    assert_int_equal(in(0x501, 1), 0);
+    suspend_error = -XEN_EOPNOTSUPP;
+    out(0x500, 1, 1 << 2 | 1 << 5);
+    assert_int_equal(in(0x501, 1), 0x80);
+    out(0x501, 1, 0x80);
+    ports[0x501] = 0;
+    assert_int_equal(in(0x501, 1), 0);
+    assert_int_equal(ports[0x500], 0);
 }
 
 static void a_machine_without_registers_traps_none(void **state)
@@ -327,6 +423,7 @@ static void memory_mapped_registers_are_watched_and_their_neighbours_pass(void *
     assert_int_equal(as_guest(FIXED + 0x804, 2, false, 0), 1);
     as_guest(FIXED + 0x100, 8, true, 0x1122334455667788ull);
     assert_int_equal(as_guest(FIXED + 0x104, 4, false, 0), 0x11223344);
+    suspend_error = -XEN_EINVAL;
     as_guest(FIXED + 0x804, 2, true, 1 << 10 | 1 << 13);
     assert_int_equal(as_guest(FIXED + 0x800, 2, false, 0), 0x8000);
     as_guest(FIXED + 0x800, 2, true, 0x8000);
@@ -430,13 +527,54 @@ static void the_hypercall_powers_off(void **state)
     assert_int_equal(ended, SHUTDOWN_poweroff);
 }
 
-static void the_hypercall_refuses_suspend(void **state)
+static void the_hypercall_suspends(void **state)
 {
+    acpi_info.pm1b_cnt = io_gas(PM1B);
     start();
-    assert_int_equal(vpower_enter_sleep(&domain, 1 << 10, 0, 3, false), -XEN_EOPNOTSUPP);
-    assert_int_equal(vpower_enter_sleep(&domain, 1 << 10, 0, 2, false), -XEN_EOPNOTSUPP);
+    assert_int_equal(vpower_enter_sleep(&domain, 1 << 10 | 1, 1 << 10, 3, false), 0);
+    assert_int_equal(suspends, 1);
+    assert_true(asked.by_call);
+    assert_int_equal(asked.val[0], 1 << 10 | 1);
+    assert_int_equal(asked.val[1], 1 << 10);
+    suspend_error = -XEN_EBUSY;
+    assert_int_equal(vpower_enter_sleep(&domain, 1 << 10 | 1 << 13, 1 << 10 | 1 << 13, 3, false), -XEN_EBUSY);
+    suspend_error = -XEN_EOPNOTSUPP;
+    assert_int_equal(vpower_enter_sleep(&domain, 1 << 10, 1 << 10, 3, false), -XEN_EOPNOTSUPP);
     assert_int_equal(ended, -1);
     assert_int_equal(nr_outs, 0);
+}
+
+static void the_hypercall_refuses_states_the_machine_does_not_have(void **state)
+{
+    start();
+    acpi_info.sleep[2] = (struct acpi_sleep_state){.valid = true, .typ = {6, 6}};
+    acpi_info.sleep[3].valid = acpi_info.sleep[4].valid = false;
+    for (u8 n = 1; n < 5; n++)
+        for (u32 type = 0; type < 8; type++)
+            assert_int_equal(vpower_enter_sleep(&domain, type << 10, 0, n, false), -XEN_EOPNOTSUPP);
+    assert_int_equal(ended, -1);
+    assert_int_equal(suspends, 0);
+    assert_int_equal(nr_outs, 0);
+}
+
+static void the_hypercalls_values_must_be_the_states(void **state)
+{
+    start();
+    acpi_info.sleep[1] = (struct acpi_sleep_state){.valid = true, .typ = {4, 4}};
+    /* Under the name of another state the machine would sleep without Torii. */
+    assert_int_equal(vpower_enter_sleep(&domain, 1 << 10, 0, 1, false), -XEN_EINVAL);
+    assert_int_equal(vpower_enter_sleep(&domain, 1 << 10, 0, 4, false), -XEN_EINVAL);
+    assert_int_equal(vpower_enter_sleep(&domain, 5 << 10, 0, 3, false), -XEN_EINVAL);
+    assert_int_equal(vpower_enter_sleep(&domain, 5 << 10, 0, 1, false), -XEN_EINVAL);
+    acpi_info.pm1b_cnt = io_gas(PM1B);
+    assert_int_equal(vpower_enter_sleep(&domain, 1 << 10, 0, 3, false), -XEN_EINVAL);
+    acpi_info.sleep_control = io_gas(0x500);
+    assert_int_equal(vpower_enter_sleep(&domain, 2, 0xff, 3, true), -XEN_EINVAL);
+    assert_int_equal(suspends, 0);
+    assert_int_equal(nr_outs, 0);
+    assert_int_equal(vpower_enter_sleep(&domain, 1, 0xff, 3, true), 0);
+    assert_int_equal(suspends, 1);
+    assert_true(asked.extended);
 }
 
 static void the_hypercall_writes_other_states_itself(void **state)
@@ -457,18 +595,57 @@ static void the_hypercalls_arguments_are_checked(void **state)
     start();
     assert_int_equal(vpower_enter_sleep(&domain, 5 << 10, 0, 0, false), -XEN_EINVAL);
     assert_int_equal(vpower_enter_sleep(&domain, 5 << 10, 0, 6, false), -XEN_EINVAL);
+    assert_int_equal(vpower_enter_sleep(&domain, 5 << 10, 0, 255, false), -XEN_EINVAL);
     assert_int_equal(vpower_enter_sleep(&domain, 5 << 10 | 1 << 13, 6 << 10, 5, false), -XEN_EINVAL);
     assert_int_equal(vpower_enter_sleep(&domain, 8, 0xff, 5, true), -XEN_EINVAL);
     assert_int_equal(vpower_enter_sleep(&domain, 5, 8, 5, true), -XEN_EINVAL);
     assert_int_equal(vpower_enter_sleep(&domain, 5, 0xff, 5, true), -XEN_EPERM);
+    assert_int_equal(vpower_enter_sleep(&domain, 1, 0xff, 3, true), -XEN_EPERM);
     acpi_info.pm1a_cnt.address = 0;
     assert_int_equal(vpower_enter_sleep(&domain, 5 << 10, 0, 5, false), -XEN_EPERM);
+    assert_int_equal(vpower_enter_sleep(&domain, 1 << 10, 0, 3, false), -XEN_EPERM);
     assert_int_equal(ended, -1);
     acpi_info.sleep_control = io_gas(0x500);
     assert_int_equal(vpower_enter_sleep(&domain, 2, 0xff, 4, true), 0);
     assert_int_equal(ports[0x500], 2 << 2 | 1 << 5);
     assert_int_equal(vpower_enter_sleep(&domain, 5, 0xff, 5, true), 0);
     assert_int_equal(ended, SHUTDOWN_poweroff);
+    assert_int_equal(suspends, 0);
+}
+
+/* --- Torii's own use of the registers --- */
+
+static void the_machine_sleeps_with_the_wake_status_cleared_before(void **state)
+{
+    struct suspend s = {.val = {1 << 10 | 1, 4 << 10}};
+
+    acpi_info.pm1b_cnt = io_gas(PM1B);
+    start();
+    vpower_machine_sleep(&s);
+    assert_int_equal(outs[0].port, EVT);
+    assert_int_equal(outs[0].val, 0x8000);
+    assert_int_equal(nr_outs, 5);
+    assert_int_equal(outs[1].val, 1 << 10 | 1);
+    assert_int_equal(outs[2].val, 4 << 10);
+    assert_int_equal(outs[3].val, 1 << 10 | 1 | 1 << 13);
+    assert_int_equal(outs[4].port, PM1B);
+    assert_int_equal(outs[4].val, 4 << 10 | 1 << 13);
+    assert_int_equal(fake_locks_held, 0);
+}
+
+static void reduced_hardware_sleeps_by_its_own_registers(void **state)
+{
+    struct suspend s = {.extended = true, .val = {1}};
+
+    memset(&acpi_info, 0, sizeof(acpi_info));
+    acpi_info.sleep_control = io_gas(0x500);
+    acpi_info.sleep_status = io_gas(0x501);
+    vpower_machine_sleep(&s);
+    assert_int_equal(nr_outs, 2);
+    assert_int_equal(outs[0].port, 0x501);
+    assert_int_equal(outs[0].val, 0x80);
+    assert_int_equal(outs[1].port, 0x500);
+    assert_int_equal(outs[1].val, 1 << 2 | 1 << 5);
 }
 
 /* --- the end --- */
@@ -584,8 +761,13 @@ int main(void)
         TEST(the_high_byte_alone_powers_off_too),
         TEST(each_block_has_its_own_type),
         TEST(any_sleep_without_a_known_s5_is_power_off),
-        TEST(other_sleep_types_are_the_hardwares),
-        TEST(suspend_is_refused_and_looks_like_an_immediate_wake),
+        TEST(standby_and_hibernation_are_the_hardwares),
+        TEST(a_type_that_no_table_names_never_reaches_the_hardware),
+        TEST(the_s3_type_suspends_with_the_registers_as_they_will_be),
+        TEST(a_byte_write_of_the_s3_type_keeps_the_low_half),
+        TEST(the_other_block_sleeps_with_its_own_type),
+        TEST(a_suspend_that_is_refused_looks_like_an_immediate_wake),
+        TEST(reduced_hardware_suspends_by_its_own_registers),
         TEST(a_machine_without_registers_traps_none),
         TEST(sleep_control_of_reduced_hardware_powers_off),
         TEST(memory_mapped_registers_are_watched_and_their_neighbours_pass),
@@ -596,9 +778,13 @@ int main(void)
         TEST(only_the_reset_pulse_of_the_keyboard_controller_counts),
         TEST(fast_reset_counts_and_a20_passes),
         TEST(the_hypercall_powers_off),
-        TEST(the_hypercall_refuses_suspend),
+        TEST(the_hypercall_suspends),
+        TEST(the_hypercall_refuses_states_the_machine_does_not_have),
+        TEST(the_hypercalls_values_must_be_the_states),
         TEST(the_hypercall_writes_other_states_itself),
         TEST(the_hypercalls_arguments_are_checked),
+        TEST(the_machine_sleeps_with_the_wake_status_cleared_before),
+        TEST(reduced_hardware_sleeps_by_its_own_registers),
         TEST(power_off_writes_the_type_then_enable_to_both_blocks),
         TEST(power_off_without_tables_tries_what_emulators_have),
         TEST(reset_goes_down_the_list),

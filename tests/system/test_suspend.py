@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Dom0 suspends to RAM and the machine wakes it: by the monitor, by the clock's alarm; time, CPUs and devices go on."""
+import calendar
+import os
+import re
+import time
+
+import pytest
+
+from lib.vm import SCALE
+from test_devices import Machine, data_everywhere
+
+# `make devices` runs these too.
+long = pytest.mark.skipif("DEVICES" not in os.environ, reason="long: make devices")
+TROUBLE = r"WARNING: CPU|BUG:|Oops|lockup|stall|clocksource.*unstable|time went backwards|failed to (suspend|resume)|PM: .*error"
+
+
+def events(vm, name):
+    return sum(event["event"] == name for event in vm.qmp.events)
+
+
+def wait_event(vm, name, count, seconds=60):
+    end = time.monotonic() + seconds * SCALE
+    while events(vm, name) < count:
+        assert time.monotonic() < end, f"no {name}; the line's last words:\n{vm.tail()}"
+        time.sleep(0.05)
+
+
+def cycle(vm, wake="monitor"):
+    """Sleep, wake, and the shell again."""
+    sleeps, wakes = events(vm, "SUSPEND"), events(vm, "WAKEUP")
+    # an alarm that has passed before the machine sleeps would not wake it
+    clock = "/sys/class/rtc/rtc0/wakealarm"
+    alarm = f"echo 0 >{clock}; echo +{round(3 * SCALE)} >{clock}; " if wake == "alarm" else ""
+    vm.send(f"{alarm}echo mem >/sys/power/state; echo @'awake'{sleeps} $?\n")
+    wait_event(vm, "SUSPEND", sleeps + 1)
+    if wake == "monitor":
+        assert vm.qmp("query-status")["status"] == "suspended"
+        time.sleep(1)
+        vm.qmp("system_wakeup")
+    wait_event(vm, "WAKEUP", wakes + 1)
+    assert vm.expect(rf"^@awake{sleeps} (\d+)\n", 60).group(1) == "0"
+
+
+def utc(vm):
+    """How far Dom0's clock is from the host's, s."""
+    before = time.time()
+    said = vm.run("date -u '+%Y-%m-%d %H:%M:%S'").strip()
+    return calendar.timegm(time.strptime(said, "%Y-%m-%d %H:%M:%S")) - before
+
+
+def uptimes(vm):
+    """Seconds since boot with and without sleep."""
+    boottime = float(vm.run("cut -d' ' -f1 /proc/uptime"))
+    monotonic = int(vm.run("grep '^now at' /proc/timer_list").split()[2]) / 1e9
+    return boottime, monotonic
+
+
+def check_end(vm):
+    vm.run("dmesg >/tmp/log")
+    assert vm.run(f"grep -E '{TROUBLE}' /tmp/log", check=False) == ""
+    vm.never(r"\*\*\* Torii panic|does not come back|did not sleep")
+    vm.send("poweroff\n")
+    assert vm.wait_exit() == "guest-shutdown"
+    if vm.config.hv == "torii":
+        assert not vm.triple_fault()
+
+
+def sleep_and_wake(vm, cpus, cycles, wakes=("monitor", "alarm")):
+    off, (boottime, monotonic) = utc(vm), uptimes(vm)
+    for n in range(cycles):
+        cycle(vm, wakes[n % len(wakes)])
+        assert int(vm.run("nproc")) == cpus
+    assert abs(utc(vm) - off) < 3 + cycles
+    boottime_after, monotonic_after = uptimes(vm)
+    # what was slept counts in one and not in the other
+    assert boottime_after - boottime - (monotonic_after - monotonic) > 0.5 * cycles
+    check_end(vm)
+
+
+@pytest.mark.parametrize("machine,cpus", [("q35", 2), ("pc", 1)])
+def test_dom0_sleeps_and_wakes(boot, machine, cpus):
+    sleep_and_wake(boot(machine=machine, cpus=cpus).shell(), cpus, 2)
+
+
+def test_devices_work_after_sleep(boot, tmp_path):
+    m = Machine(boot, tmp_path, cpus=2)
+    for offset in (0, 4):
+        cycle(m.vm)
+        m.vm.run("set_nets", 60)
+        data_everywhere(m, offset)
+    m.finish()
+
+
+@long
+@pytest.mark.parametrize("cpus", [1, 2, 4])
+def test_twenty_cycles(boot, cpus):
+    sleep_and_wake(boot(cpus=cpus).shell(), cpus, 20)
+
+
+@long
+@pytest.mark.parametrize("kernel", ["6.12", "7.2"])
+@pytest.mark.parametrize("machine", ["q35", "pc"])
+def test_kernels(boot, kernel, machine):
+    sleep_and_wake(boot(kernel=kernel, machine=machine, cpus=2).shell(), 2, 3)
+
+
+@long
+def test_qemu_10(boot):
+    sleep_and_wake(boot(qemu="10.0", cpus=2).shell(), 2, 3)
+
+
+@long
+def test_twenty_cycles_with_devices(boot, tmp_path):
+    m = Machine(boot, tmp_path, cpus=2)
+    for n in range(20):
+        cycle(m.vm)
+        m.vm.run("set_nets", 60)
+        if n % 5 == 4:
+            data_everywhere(m, n // 5 * 4)
+    m.finish()
+
+
+@pytest.mark.torii
+def test_cpus_out_of_use_stay_so(boot):
+    """A processor that Torii does not use sleeps and wakes with the others, and can be used again."""
+    vm = boot(cpus=2, args="loglvl=all").shell()
+    vm.run("echo 0 >/sys/devices/system/xen_cpu/xen_cpu1/online")
+    cycle(vm)
+    assert vm.run("cat /sys/devices/system/xen_cpu/xen_cpu1/online").strip() == "0"
+    assert vm.run("nproc").strip() == "2"
+    vm.run("echo 1 >/sys/devices/system/xen_cpu/xen_cpu1/online")
+    cycle(vm)
+    assert re.search(r"2", vm.run("nproc"))
+    check_end(vm)

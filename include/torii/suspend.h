@@ -24,22 +24,23 @@ struct suspend {
 };
 
 /*
- * Sleep as soon as every CPU has left its guest. From an exit handler: the calling vCPU runs no further before it is over.
- * 0; -XEN_EOPNOTSUPP (nothing tells firmware where to wake Torii), -XEN_EINVAL (the domain's waking vector cannot be started
- * at), -XEN_EBUSY (already asked for).
+ * Sleep as soon as every CPU has left its guest. From an exit handler: the calling vCPU runs no further before it is
+ * over. 0; -XEN_EOPNOTSUPP (nothing tells firmware where to wake Torii), -XEN_EINVAL (the domain's waking vector cannot
+ * be started at), -XEN_EBUSY (already asked for).
  */
 int suspend_request(const struct suspend *s);
 
 /* A sleep was asked for: the scheduler calls suspend_cpu at its next round. */
 extern bool suspend_pending;
-/* The boot CPU puts the machine to sleep and returns when it is over; others stop, to be started anew. No vCPU current. */
+/* The boot CPU puts the machine to sleep and returns when it is over; others stop, to be started anew. No vCPU current.
+ */
 void suspend_cpu(struct pcpu *c);
 
 /* --- src/boot/suspend.S --- */
 
 /*
- * Write the caches back and call sleep(stack) so that suspend_wake, entered by the trampoline with that stack, returns from here: true. False if
- * sleep returned. Only general registers and the stack survive.
+ * Write the caches back and call sleep(stack) so that suspend_wake, entered by the trampoline with that stack, returns
+ * from here: true. False if sleep returned. Only general registers and the stack survive.
  */
 bool suspend_save(void (*sleep)(void *stack));
 void suspend_wake(void *unused);
@@ -53,18 +54,20 @@ struct sleep_clocks {
     bool has_utc;
 };
 /*
- * How long the sleep between two looks lasted, ns: by the TSC if it ran on, which the other clock tells within its second;
- * else by that one. Pure.
+ * How long the sleep between two looks lasted, ns: by the TSC if it ran on, which the other clock tells within its
+ * second; else by that one. Pure.
  */
 u64 sleep_clocks_slept(const struct tsc_scale *scale, const struct sleep_clocks *before,
                        const struct sleep_clocks *after);
-/* Note the clocks; then, awake, go on with system time where it stood still, and set the wall clock forward. Returns ns slept. */
+/* Note the clocks; then, awake, go on with system time where it stood still, and set the wall clock forward. Returns ns
+ * slept. */
 void sleep_time_begin(void);
 u64 sleep_time_end(void);
 
 /* --- src/machine/mtrr.c --- */
 
-/* Memory types as the boot CPU has them; then any CPU that firmware has given others gets those. Interrupts disabled. */
+/* Memory types as the boot CPU has them; then any CPU that firmware has given others gets those. Interrupts disabled.
+ */
 void mtrr_save(void);
 void mtrr_restore(void);
 

@@ -89,6 +89,9 @@ int pci_ecam_add(paddr_t base, u16 seg, u8 bus_first, u8 bus_last);
  * use the ports 0xcf8-0xcff no more and leave them disabled. True if so; pci_ports_left says it later.
  */
 bool pci_leave_ports(void);
+/* Segment 0, registers below 256, by the ports even so: while ECAM may be switched off. Nobody else uses them meanwhile. */
+u32 pci_ports_read(u32 sbdf, unsigned reg, unsigned bytes);
+void pci_ports_write(u32 sbdf, unsigned reg, unsigned bytes, u32 val);
 bool pci_ports_left(void);
 /* The nth region: false if there is none. base is that of bus_first. */
 bool pci_ecam_get(unsigned n, paddr_t *base, u16 *seg, u8 *bus_first, u8 *bus_last);

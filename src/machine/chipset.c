@@ -27,20 +27,20 @@ static struct {
 
 static bool is_there(unsigned i)
 {
-    return pci_read(registers[i].sbdf, PCI_ID, 4) == registers[i].id &&
-           pci_read(registers[i].sbdf, PCI_SUBSYSTEM, 4) == SUBSYSTEM_QEMU;
+    return pci_ports_read(registers[i].sbdf, PCI_ID, 4) == registers[i].id &&
+           pci_ports_read(registers[i].sbdf, PCI_SUBSYSTEM, 4) == SUBSYSTEM_QEMU;
 }
 
 void chipset_save(void)
 {
     for (unsigned i = 0; i < ARRAY_SIZE(registers); i++)
         if (is_there(i))
-            registers[i].val = pci_read(registers[i].sbdf, registers[i].reg, registers[i].bytes);
+            registers[i].val = pci_ports_read(registers[i].sbdf, registers[i].reg, registers[i].bytes);
 }
 
 void chipset_restore(void)
 {
     for (unsigned i = 0; i < ARRAY_SIZE(registers); i++)
-        if (is_there(i) && pci_read(registers[i].sbdf, registers[i].reg, registers[i].bytes) != registers[i].val)
-            pci_write(registers[i].sbdf, registers[i].reg, registers[i].bytes, registers[i].val);
+        if (is_there(i) && pci_ports_read(registers[i].sbdf, registers[i].reg, registers[i].bytes) != registers[i].val)
+            pci_ports_write(registers[i].sbdf, registers[i].reg, registers[i].bytes, registers[i].val);
 }

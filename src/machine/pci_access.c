@@ -147,6 +147,14 @@ static void mechanism1(u32 sbdf, unsigned reg, unsigned bytes, bool write, u32 *
     spin_unlock(&config_lock);
 }
 
+/* Torii's use of the ports is over: without the enable bit nothing decodes the data port (§3.2.2.3.2). */
+static void ports_disable(void)
+{
+    u32 disabled = 0;
+
+    pio_hardware(NULL, NULL, CONFIG_ADDRESS, 4, true, &disabled);
+}
+
 static bool by_ports(u32 sbdf, unsigned reg)
 {
     return !PCI_SEG(sbdf) && reg < PCI_CONFIG_SIZE && !ports_left;
@@ -186,7 +194,6 @@ bool pci_leave_ports(void)
 {
     struct ecam *e = ecam_find(0, 0);
     struct pci_device *dev;
-    u32 disabled = 0;
 
     if (!e || e->bus_first || e->bus_last != 255 || !ecam_map_whole(e))
         return false;
@@ -194,8 +201,7 @@ bool pci_leave_ports(void)
         if (!PCI_SEG(dev->sbdf) && !mechanisms_agree(dev->sbdf))
             return false;
     ports_left = true;
-    /* Without the enable bit the data port is an I/O port like any other, and nothing decodes it (§3.2.2.3.2). */
-    pio_hardware(NULL, NULL, CONFIG_ADDRESS, 4, true, &disabled);
+    ports_disable();
     return true;
 }
 
@@ -207,6 +213,23 @@ bool pci_ports_left(void)
 static u32 size_mask(unsigned bytes)
 {
     return bytes == 4 ? ~0u : (1u << bytes * 8) - 1;
+}
+
+u32 pci_ports_read(u32 sbdf, unsigned reg, unsigned bytes)
+{
+    u32 val = ~0u;
+
+    mechanism1(sbdf, reg, bytes, false, &val);
+    if (ports_left)
+        ports_disable();
+    return val & size_mask(bytes);
+}
+
+void pci_ports_write(u32 sbdf, unsigned reg, unsigned bytes, u32 val)
+{
+    mechanism1(sbdf, reg, bytes, true, &val);
+    if (ports_left)
+        ports_disable();
 }
 
 u32 pci_read(u32 sbdf, unsigned reg, unsigned bytes)

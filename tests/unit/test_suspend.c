@@ -74,7 +74,7 @@ static void assert_events(const char *expected)
 static u32 config[64]; /* of the LPC bridge */
 static bool is_q35, is_qemu;
 
-u32 pci_read(u32 sbdf, unsigned reg, unsigned bytes)
+u32 pci_ports_read(u32 sbdf, unsigned reg, unsigned bytes)
 {
     if (reg == PCI_ID)
         return !is_q35 ? ~0u : sbdf ? 0x29188086 : 0x29c08086;
@@ -83,7 +83,7 @@ u32 pci_read(u32 sbdf, unsigned reg, unsigned bytes)
     return sbdf ? config[reg / 4] & (bytes == 1 ? 0xff : ~0u) : 0xb0000001;
 }
 
-void pci_write(u32 sbdf, unsigned reg, unsigned bytes, u32 val)
+void pci_ports_write(u32 sbdf, unsigned reg, unsigned bytes, u32 val)
 {
     assert_int_equal(sbdf, PCI_SBDF(0, 0, 0xf8));
     config[reg / 4] = val;

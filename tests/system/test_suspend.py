@@ -83,6 +83,7 @@ def test_dom0_sleeps_and_wakes(boot, machine, cpus):
     sleep_and_wake(boot(machine=machine, cpus=cpus).shell(), cpus, 2)
 
 
+@long
 def test_devices_work_after_sleep(boot, tmp_path):
     m = Machine(boot, tmp_path, cpus=2)
     for offset in (0, 4):
@@ -121,6 +122,7 @@ def test_twenty_cycles_with_devices(boot, tmp_path):
     m.finish()
 
 
+@long
 @pytest.mark.torii
 def test_cpus_out_of_use_stay_so(boot):
     """A processor that Torii does not use sleeps and wakes with the others, and can be used again."""

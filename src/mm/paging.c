@@ -330,8 +330,10 @@ volatile void *machine_window(paddr_t pa)
 {
     const u64 flags = PTE_P | PTE_W | PTE_NX | PTE_G | PTE_PCD | PTE_PWT;
     char *window = this_cpu()->window;
+    u64 *pte = pte_get((u64)window, 0);
 
-    *pte_get((u64)window, 0) = (pa & PAGE_MASK & PTE_ADDR) | flags;
+    assert(pte); /* machine_window_create made its tables */
+    *pte = (pa & PAGE_MASK & PTE_ADDR) | flags;
     invlpg(window);
     return window + (pa & (PAGE_SIZE - 1));
 }

@@ -12,7 +12,7 @@ from test_devices import Machine, data_everywhere
 
 # `make devices` runs these too.
 long = pytest.mark.skipif("DEVICES" not in os.environ, reason="long: make devices")
-TROUBLE = r"WARNING: CPU|BUG:|Oops|lockup|stall|clocksource.*unstable|time went backwards|failed to (suspend|resume)|PM: .*error"
+TROUBLE = r"WARNING: CPU|BUG:|Oops|lockup|\bstall|clocksource.*unstable|time went backwards|failed to (suspend|resume)|PM: .*error"
 
 
 def events(vm, name):

@@ -18,7 +18,7 @@ static size_t line_bytes, shown_bytes;
 static const char *typed; /* received by the UART */
 static struct uart_config opened;
 static int open_result, parse_result, gsi_result, irq_of_line;
-static unsigned opens, screens, locks, ready_calls, drained_calls, drain_requests, gsi_bound;
+static unsigned opens, screens, locks, ready_calls, drained_calls, drain_requests, gsi_bound, saved, restored;
 static bool transmitter_ready, irq_on, flushed;
 static irq_fn *handler;
 static struct timer *polled;
@@ -102,6 +102,20 @@ int uart_init(struct uart *u, const struct uart_config *cfg)
     opens++;
     u->present = !open_result;
     return open_result;
+}
+
+/* Nobody writes while the line's settings are taken or put back. */
+void uart_save(struct uart *u)
+{
+    assert_int_equal(locks, 1);
+    saved++;
+}
+
+void uart_restore(struct uart *u)
+{
+    assert_int_equal(locks, 1);
+    assert_int_equal(saved, 1);
+    restored++;
 }
 
 void screen_init(void)
@@ -443,6 +457,16 @@ static void a_panic_takes_no_lock_and_shows_everything(void **state)
     locks = 0;
 }
 
+static void the_line_is_saved_and_restored_alone(void **state)
+{
+    saved = restored = 0;
+    console_save();
+    console_restore();
+    assert_int_equal(saved, 1);
+    assert_int_equal(restored, 1);
+    assert_int_equal(locks, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -464,6 +488,7 @@ int main(void)
         cmocka_unit_test_setup(a_line_without_an_interrupt_is_polled, start),
         cmocka_unit_test_setup(a_gsi_above_the_isa_ones_is_bound_as_it_is, start),
         cmocka_unit_test_setup(who_waits_for_the_transmitter_is_told_once, start),
+        cmocka_unit_test_setup(the_line_is_saved_and_restored_alone, start),
         cmocka_unit_test_setup(a_panic_takes_no_lock_and_shows_everything, start),
     };
 

@@ -44,6 +44,7 @@ help:
 	@echo 'make devices    the long tests of real devices: kernels, CPUs, moving interrupts, virtual functions, a storm'
 	@echo 'make compare    the same Debian on bare QEMU, Torii and Xen, side by side -> docs/devices.md'
 	@echo 'make matrix     kernels x QEMUs x CPUs x machines x sizes -> build/matrix.md'
+	@echo 'make hostile, make faults, make boots N=200: campaigns of docs/robustness.md'
 	@echo 'make soak       idle and under load, SOAK_MINUTES=60'
 	@echo 'make deps       install the Debian packages all this needs (tools/packages.txt)'
 	@echo 'make format     lay the sources out with clang-format'

@@ -42,6 +42,16 @@ def cycle(vm, wake="monitor"):
     assert vm.expect(rf"^@awake{sleeps} (\d+)\n", 60).group(1) == "0"
 
 
+def cycle_with_devices(m):
+    """
+    Linux moves interrupts away from the CPUs it stops, while the devices sleep and cannot be told; and what it tells them when
+    they wake, a kernel that knows Xen leaves to the hypervisor, which does not know of the move (docs/acpi.md).
+    """
+    m.vm.run("for irq in /proc/irq/*/smp_affinity; do echo 1 >$irq; done 2>/dev/null", check=False)
+    cycle(m.vm)
+    m.vm.run("set_nets", 60)
+
+
 def utc(vm):
     """How far Dom0's clock is from the host's, s."""
     before = time.time()
@@ -87,8 +97,7 @@ def test_dom0_sleeps_and_wakes(boot, machine, cpus):
 def test_devices_work_after_sleep(boot, tmp_path):
     m = Machine(boot, tmp_path, cpus=2)
     for offset in (0, 4):
-        cycle(m.vm)
-        m.vm.run("set_nets", 60)
+        cycle_with_devices(m)
         data_everywhere(m, offset)
     m.finish()
 
@@ -115,8 +124,7 @@ def test_qemu_10(boot):
 def test_twenty_cycles_with_devices(boot, tmp_path):
     m = Machine(boot, tmp_path, cpus=2)
     for n in range(20):
-        cycle(m.vm)
-        m.vm.run("set_nets", 60)
+        cycle_with_devices(m)
         if n % 5 == 4:
             data_everywhere(m, n // 5 * 4)
     m.finish()

@@ -82,7 +82,8 @@ struct s2_encoding {
     u64 table;                 /* an entry that points to the next table */
     u64 read, write, exec;     /* set for a permitted access; read also says "present" */
     u64 no_exec;               /* set when execution is not permitted */
-    u64 ram, device;           /* memory type bits of a leaf */
+    u64 ram, device;           /* memory type bits of a leaf, on a machine whose MTRRs are off */
+    unsigned type_shift;       /* where a leaf has the memory type in place of the MTRRs'; 0: the MTRRs hold */
 };
 
 /* Priority of an interrupt that the TPR does not hide. */

@@ -12,19 +12,14 @@
 #include <torii/lib.h>
 #include <torii/log.h>
 
+#include "mtrr.h"
+
 #define MSR_PLATFORM_INFO     0xce
 #define MSR_UCODE_WRITE       0x79
 #define MSR_UCODE_REV         0x8b
 #define MSR_FEATURE_CONTROL   0x3a
 #define MSR_PERF_CTL          0x199
 #define MSR_MISC_ENABLE       0x1a0
-#define MSR_MTRR_PHYS_FIRST   0x200
-#define MSR_MTRR_PHYS_LAST    0x21f
-#define MSR_MTRR_FIX64K       0x250
-#define MSR_MTRR_FIX16K_FIRST 0x258
-#define MSR_MTRR_FIX16K_LAST  0x259
-#define MSR_MTRR_FIX4K_FIRST  0x268
-#define MSR_MTRR_FIX4K_LAST   0x26f
 #define MSR_VMX_FIRST         0x480
 #define MSR_VMX_LAST          0x491
 #define MSR_AMD_SYSCFG        0xc0010010
@@ -45,94 +40,7 @@
 #define MSR_AMD_DE_CFG        0xc0011029
 
 #define FEATURE_CONTROL_LOCKED BIT(0)
-#define MTRR_PAIRS_MAX ((MSR_MTRR_PHYS_LAST - MSR_MTRR_PHYS_FIRST + 1) / 2ull)
 
-/* Below the address bits: SDM vol. 3 §12.11.2.3. */
-#define MTRR_BASE_RESERVED 0xf00ull
-#define MTRR_MASK_RESERVED 0x7ffull
-
-/* A domain's MTRRs: a copy of the machine's that it may rewrite; memory types follow the machine's. */
-struct mtrrs {
-    u64 cap, def, phys[MSR_MTRR_PHYS_LAST - MSR_MTRR_PHYS_FIRST + 1];
-    u64 fix[1 + 2 + 8];
-};
-
-static u64 *mtrr_slot(struct mtrrs *m, u32 msr)
-{
-    if (msr == MSR_MTRR_DEF)
-        return &m->def;
-    if (msr == MSR_MTRR_FIX64K)
-        return &m->fix[0];
-    if (msr >= MSR_MTRR_FIX16K_FIRST && msr <= MSR_MTRR_FIX16K_LAST)
-        return &m->fix[1 + msr - MSR_MTRR_FIX16K_FIRST];
-    if (msr >= MSR_MTRR_FIX4K_FIRST && msr <= MSR_MTRR_FIX4K_LAST)
-        return &m->fix[3 + msr - MSR_MTRR_FIX4K_FIRST];
-    if (msr >= MSR_MTRR_PHYS_FIRST && msr < MSR_MTRR_PHYS_FIRST + 2 * (m->cap & 0xff) && msr <= MSR_MTRR_PHYS_LAST)
-        return &m->phys[msr - MSR_MTRR_PHYS_FIRST];
-    return NULL;
-}
-
-static int mtrr_read(struct vcpu *v, u32 msr, u64 *val)
-{
-    u64 *slot = mtrr_slot(v->d->mtrrs, msr);
-
-    if (!slot)
-        return -XEN_EINVAL;
-    *val = *slot;
-    return 0;
-}
-
-static bool memory_type_ok(u8 type)
-{
-    return type <= 6 && type != 2 && type != 3;
-}
-
-static int mtrr_write(struct vcpu *v, u32 msr, u64 val)
-{
-    u64 *slot = mtrr_slot(v->d->mtrrs, msr);
-
-    if (!slot)
-        return -XEN_EINVAL;
-    if (msr == MSR_MTRR_DEF) {
-        if (val & ~0xcffull || !memory_type_ok((u8)val))
-            return -XEN_EINVAL;
-    } else if (msr >= MSR_MTRR_FIX64K) {
-        for (unsigned i = 0; i < 64; i += 8)
-            if (!memory_type_ok((u8)(val >> i)))
-                return -XEN_EINVAL;
-    } else if (msr & 1 ? val & MTRR_MASK_RESERVED : val & MTRR_BASE_RESERVED || !memory_type_ok((u8)val)) {
-        return -XEN_EINVAL;
-    }
-    *slot = val;
-    return 0;
-}
-
-static int mtrr_cap_read(struct vcpu *v, u32 msr, u64 *val)
-{
-    (void)msr;
-    *val = v->d->mtrrs->cap;
-    return 0;
-}
-
-/* All vCPUs of a domain share one set, as all CPUs of a machine must agree. */
-static int mtrr_init(struct domain *d)
-{
-    struct mtrrs *m = xzalloc(sizeof(*m));
-
-    if (!m)
-        return -XEN_ENOMEM;
-    if (!rdmsr_safe(MSR_MTRR_CAP, &m->cap))
-        m->cap = 0;
-    m->cap = (m->cap & ~0xffull) | min(m->cap & 0xff, MTRR_PAIRS_MAX);
-    for (u32 msr = MSR_MTRR_PHYS_FIRST; msr <= MSR_MTRR_DEF; msr++) {
-        u64 *slot = mtrr_slot(m, msr);
-
-        if (slot && m->cap && !rdmsr_safe(msr, slot))
-            *slot = 0;
-    }
-    d->mtrrs = m;
-    return 0;
-}
 
 static int tsc_moved(struct vcpu *v, u64 offset)
 {

@@ -12,6 +12,8 @@
 #include <torii/log.h>
 #include <torii/stage2.h>
 
+#include "mtrr.h"
+
 #define S2_ADDR       0x000ffffffffff000ull
 #define S2_LARGE      BIT(7)
 #define S2_TYPE_SHIFT 52 /* software bits in both formats */
@@ -23,6 +25,7 @@ struct stage2 {
     u64 *root;
     unsigned max_leaf; /* 2 if the CPU has 1 GiB pages, else 1 */
     u64 nr_leaves[3], nr_tables;
+    struct mtrrs mtrrs; /* where leaves stand in for the machine's; constant */
 };
 
 static bool present(u64 e)
@@ -36,15 +39,33 @@ static u64 level_frames(unsigned level)
     return 1ull << 9 * level;
 }
 
-static u64 leaf(mfn_t mfn, unsigned level, enum s2_type type, unsigned access)
+/*
+ * The memory type bits of a leaf: the machine's type where the processor looks there alone (SDM vol. 3 §29.3.7). False if the frames
+ * have several.
+ */
+static bool memory_type_bits(const struct stage2 *s, mfn_t mfn, unsigned level, enum s2_type type, u64 *bits)
+{
+    const struct s2_encoding *enc = hvm->s2;
+    enum memory_type of_machine;
+
+    *bits = type == S2_MMIO || type == S2_FIXUP ? enc->device : enc->ram;
+    if (type == S2_NONE || !enc->type_shift || !mtrr_enabled(&s->mtrrs))
+        return true;
+    if (!mtrr_type(&s->mtrrs, mfn << PAGE_SHIFT, level_frames(level) << PAGE_SHIFT, &of_machine))
+        return false;
+    *bits = (u64)of_machine << enc->type_shift;
+    return true;
+}
+
+static u64 leaf(mfn_t mfn, unsigned level, enum s2_type type, unsigned access, u64 type_bits)
 {
     const struct s2_encoding *enc = hvm->s2;
 
     if (type == S2_NONE)
         return 0;
     return mfn << PAGE_SHIFT | enc->read | (access & S2_WRITE ? enc->write : 0) |
-           (access & S2_EXEC ? enc->exec : enc->no_exec) | (level ? S2_LARGE : 0) |
-           (type == S2_MMIO || type == S2_FIXUP ? enc->device : enc->ram) | (u64)type << S2_TYPE_SHIFT;
+           (access & S2_EXEC ? enc->exec : enc->no_exec) | (level ? S2_LARGE : 0) | type_bits |
+           (u64)type << S2_TYPE_SHIFT;
 }
 
 int s2_init(struct domain *d)
@@ -61,6 +82,8 @@ int s2_init(struct domain *d)
     spin_lock_init(&s->lock, LOCK_STAGE2);
     s->max_leaf = hvm->s2_1g_pages() ? 2 : 1;
     s->nr_tables = 1;
+    if (hvm->s2->type_shift)
+        mtrr_read_machine(&s->mtrrs);
     d->s2 = s;
     return 0;
 }
@@ -128,13 +151,15 @@ static int set_range(struct stage2 *s, u64 *table, unsigned level, gfn_t gfn, mf
     while (nr) {
         u64 *e = &table[gfn >> 9 * level & 511];
         u64 n = min(nr, span - (gfn & (span - 1)));
-        bool whole = n == span && (type == S2_NONE || !(mfn & (span - 1))) && level <= s->max_leaf;
+        u64 type_bits = 0;
+        bool whole = n == span && (type == S2_NONE || !(mfn & (span - 1))) && level <= s->max_leaf &&
+                     memory_type_bits(s, mfn, level, type, &type_bits);
         bool is_table = level && present(*e) && !(*e & S2_LARGE);
 
         /* A table that is there already stays: it may be in use by a walk. */
         if (whole && !is_table) {
             uncount(s, *e, level);
-            atomic_store(e, leaf(mfn, level, type, access));
+            atomic_store(e, leaf(mfn, level, type, access, type_bits));
             if (type != S2_NONE)
                 s->nr_leaves[level]++;
         } else if (is_table || type != S2_NONE || present(*e)) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* links: src/hvm/msr.c src/hvm/iomap.c tests/unit/fakes.c */
+/* links: src/hvm/msr.c src/hvm/mtrr.c src/hvm/iomap.c tests/unit/fakes.c */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* links: src/hvm/stage2.c tests/unit/fakes.c */
+/* links: src/hvm/stage2.c src/hvm/mtrr.c tests/unit/fakes.c */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -33,6 +33,19 @@ paddr_t virt_to_paddr(const void *p)
 static const struct s2_encoding npt = {.table = 7, .read = BIT(0) | BIT(2), .write = BIT(1), .no_exec = BIT(63)};
 /* SDM vol. 3 §29.3.2: permission bits, memory type in bits 5:3. */
 static const struct s2_encoding ept = {.table = 7, .read = BIT(0), .write = BIT(1), .exec = BIT(2), .ram = 6 << 3};
+/* The same with the machine's memory types. */
+static const struct s2_encoding typed = {
+    .table = 7, .read = BIT(0), .write = BIT(1), .exec = BIT(2), .ram = 6 << 3, .type_shift = 3};
+
+/* Of the MTRRs: none, or one variable range in a machine that is write-back otherwise (SDM vol. 3 §12.11). */
+static bool has_mtrrs;
+#define UC_BASE 0xc0200000ull /* 2 MiB */
+
+bool rdmsr_safe(u32 msr, u64 *val)
+{
+    *val = msr == 0xfe ? 1 : msr == 0x2ff ? BIT(11) | 6 : msr == 0x200 ? UC_BASE : msr == 0x201 ? 0xfffe00800 : 0;
+    return has_mtrrs;
+}
 
 static bool has_1g;
 
@@ -86,6 +99,18 @@ static int setup_npt(void **state)
 static int setup_ept(void **state)
 {
     return open_domain(&ept, true);
+}
+
+static int setup_typed(void **state)
+{
+    has_mtrrs = true;
+    return open_domain(&typed, true);
+}
+
+static int setup_untyped(void **state)
+{
+    has_mtrrs = false;
+    return open_domain(&typed, true);
 }
 
 static int setup_no_1g(void **state)
@@ -496,6 +521,51 @@ static void random_operations(u64 seed)
     assert_counts_are_true();
 }
 
+/* --- memory types --- */
+
+static unsigned type_of(gfn_t gfn)
+{
+    return walk(gfn).entry >> 3 & 7;
+}
+
+static void leaves_have_the_machines_memory_types(void **state)
+{
+    gfn_t uc = UC_BASE >> PAGE_SHIFT;
+
+    assert_int_equal(s2_map(&dom, uc - 1, uc - 1, 2, S2_RAM, S2_RWX), 0);
+    assert_int_equal(type_of(uc - 1), 6);
+    assert_int_equal(type_of(uc), 0);
+    assert_int_equal(s2_map(&dom, 0x80000, 0x80000, 1, S2_MMIO, S2_RWX), 0);
+    assert_int_equal(type_of(0x80000), 6); /* the firmware's areas are memory, too */
+}
+
+static void the_type_is_that_of_the_frame_and_not_of_the_place(void **state)
+{
+    assert_int_equal(s2_map(&dom, 0x400000, UC_BASE >> PAGE_SHIFT, 1, S2_RAM, S2_RWX), 0);
+    assert_int_equal(type_of(0x400000), 0);
+}
+
+static void a_large_page_ends_where_the_type_does(void **state)
+{
+    gfn_t start = 0xc0000000 >> PAGE_SHIFT;
+
+    assert_int_equal(s2_map(&dom, start, start, FRAMES_1G, S2_RAM, S2_RWX), 0);
+    assert_pages(0, 512, 0, 3);
+    assert_int_equal(type_of(start + 511), 6);
+    assert_int_equal(type_of(start + 512), 0);
+    assert_int_equal(type_of(start + 1024), 6);
+    assert_int_equal(s2_map(&dom, 0, 0, FRAMES_1G, S2_RAM, S2_RWX), 0);
+    assert_int_equal(walk(0).level, 2);
+}
+
+static void on_a_machine_without_mtrrs_ram_is_write_back_and_devices_are_not_cached(void **state)
+{
+    assert_int_equal(s2_map(&dom, 0x1000, 0x1000, 1, S2_RAM, S2_RWX), 0);
+    assert_int_equal(s2_map(&dom, 0x2000, 0x2000, 1, S2_MMIO, S2_RWX), 0);
+    assert_int_equal(type_of(0x1000), 6);
+    assert_int_equal(type_of(0x2000), 0);
+}
+
 static void random_changes_agree_with_a_flat_array(void **state)
 {
     random_operations(0x7031);
@@ -528,6 +598,10 @@ int main(void)
         BOTH(memory_that_runs_out_midway_leaves_true_tables),
         BOTH(a_hole_without_memory_for_its_tables_leaves_the_page_whole),
         BOTH(a_flush_reaches_every_vcpu_that_runs),
+        T(leaves_have_the_machines_memory_types, typed),
+        T(the_type_is_that_of_the_frame_and_not_of_the_place, typed),
+        T(a_large_page_ends_where_the_type_does, typed),
+        T(on_a_machine_without_mtrrs_ram_is_write_back_and_devices_are_not_cached, untyped),
         BOTH(random_changes_agree_with_a_flat_array),
     };
 

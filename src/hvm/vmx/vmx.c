@@ -17,8 +17,8 @@ static u32 next_vpid = 1;
 #define VPID_LAST 0xffffu
 
 /*
- * Leaves: memory type in bits 5:3, with which the guest's PAT is combined as with an MTRR's (§29.3.7.2): device memory
- * can still be write-combining.
+ * Leaves: memory type in bits 5:3 instead of the MTRRs', with which the guest's PAT is combined as with one of theirs
+ * (§29.3.7.2): device memory can still be write-combining.
  */
 static const struct s2_encoding ept_encoding = {
     .table = BIT(0) | BIT(1) | BIT(2),
@@ -27,6 +27,7 @@ static const struct s2_encoding ept_encoding = {
     .exec = BIT(2),
     .ram = 6 << 3,
     .device = 0 << 3,
+    .type_shift = 3,
 };
 
 static const u32 guest_msrs[VMX_MSRS] = {

@@ -82,6 +82,7 @@ struct s2_encoding {
     u64 table;                 /* an entry that points to the next table */
     u64 read, write, exec;     /* set for a permitted access; read also says "present" */
     u64 no_exec;               /* set when execution is not permitted */
+    u64 accessed, dirty;       /* set by the processor in a leaf, if it keeps account */
     u64 ram, device;           /* memory type bits of a leaf, on a machine whose MTRRs are off */
     unsigned type_shift;       /* where a leaf has the memory type in place of the MTRRs'; 0: the MTRRs hold */
 };

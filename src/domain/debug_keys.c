@@ -33,8 +33,8 @@ static const char *state_name(const struct vcpu *v)
 static void key_cpus(void)
 {
     for (unsigned i = 0; i < pcpu_nr; i++)
-        log_info("CPU %u: APIC id %u, %s, idle %lu ms of %lu\n", i, pcpus[i]->apic_id,
-                 pcpus[i]->idle ? "idle" : "busy", pcpus[i]->idle_ns / 1000000, now_ns() / 1000000);
+        log_info("CPU %u: APIC id %u, %s, idle %lu ms of %lu\n", i, pcpus[i]->apic_id, pcpus[i]->idle ? "idle" : "busy",
+                 pcpus[i]->idle_ns / 1000000, now_ns() / 1000000);
     for (unsigned i = 0; dom0 && i < dom0->nr_vcpus; i++) {
         struct vcpu *v = dom0->vcpu[i];
         struct hvm_control c;
@@ -51,7 +51,7 @@ CONSOLE_KEY('d', "CPU and vCPU state", key_cpus);
 
 static void key_memory(void)
 {
-    u64 pages[3], tables, objects, heap_pages;
+    u64 pages[3], tables, accessed, written, objects, heap_pages;
 
     for (unsigned i = 0; i < boot_info.e820.nr; i++) {
         const struct e820_entry *e = &boot_info.e820.entry[i];
@@ -71,6 +71,8 @@ static void key_memory(void)
     s2_count(dom0, pages, &tables);
     log_info("Dom0 has %lu pages of at most %lu; stage 2: %lu x 1 GiB, %lu x 2 MiB, %lu x 4 KiB, %lu tables\n",
              dom0->nr_pages, dom0->max_pages, pages[2], pages[1], pages[0], tables);
+    if (s2_used(dom0, &accessed, &written))
+        log_info("Dom0 has touched pages of %lu MiB, written to pages of %lu MiB\n", accessed >> 8, written >> 8);
 }
 CONSOLE_KEY('m', "memory map", key_memory);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Memory type range registers. A domain has a copy of the machine's that it may rewrite; memory types follow the machine's
- * own: by themselves under nested page tables of AMD, by the entries of Intel's, which are made from these.
+ * Memory type range registers. A domain has a copy of the machine's that it may rewrite; memory types follow the
+ * machine's own: by themselves under nested page tables of AMD, by the entries of Intel's, which are made from these.
  */
 #include <torii/alloc.h>
 #include <torii/cpu.h>
@@ -105,9 +105,9 @@ bool mtrr_enabled(const struct mtrrs *m)
     return m->cap && m->def & MTRR_DEF_ENABLE;
 }
 
-#define FIXED_END  0x100000ull
-#define FIXED_16K  0x80000ull
-#define FIXED_4K   0xc0000ull
+#define FIXED_END 0x100000ull
+#define FIXED_16K 0x80000ull
+#define FIXED_4K  0xc0000ull
 
 /* Of an address below 1 MiB: eight ranges to a register, of 64, 16 and 4 KiB (§12.11.2.2). */
 static enum memory_type fixed_type(const struct mtrrs *m, paddr_t pa)
@@ -119,7 +119,8 @@ static enum memory_type fixed_type(const struct mtrrs *m, paddr_t pa)
     return (enum memory_type)(u8)(m->fix[n / 8] >> n % 8 * 8);
 }
 
-/* Of ranges that overlap: uncacheable before all, write-through before write-back; others do not go together (§12.11.4.1). */
+/* Of ranges that overlap: uncacheable before all, write-through before write-back; others do not go together
+ * (§12.11.4.1). */
 static enum memory_type both(enum memory_type a, enum memory_type b)
 {
     if (a == b)

@@ -34,8 +34,8 @@ void mtrr_read_machine(struct mtrrs *m);
 /* Do they say anything? */
 bool mtrr_enabled(const struct mtrrs *m);
 /*
- * The memory type of bytes (a power of two from PAGE_SIZE on, to which pa is aligned): true, or false if there may be several in it.
- * Of one page there is always one.
+ * The memory type of bytes (a power of two from PAGE_SIZE on, to which pa is aligned): true, or false if there may be
+ * several in it. Of one page there is always one.
  */
 bool mtrr_type(const struct mtrrs *m, paddr_t pa, u64 bytes, enum memory_type *type);
 

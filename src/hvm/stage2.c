@@ -40,8 +40,8 @@ static u64 level_frames(unsigned level)
 }
 
 /*
- * The memory type bits of a leaf: the machine's type where the processor looks there alone (SDM vol. 3 §29.3.7). False if the frames
- * have several.
+ * The memory type bits of a leaf: the machine's type where the processor looks there alone (SDM vol. 3 §29.3.7). False
+ * if the frames have several.
  */
 static bool memory_type_bits(const struct stage2 *s, mfn_t mfn, unsigned level, enum s2_type type, u64 *bits)
 {
@@ -263,6 +263,30 @@ void s2_flush(struct domain *d)
         while (atomic_load(&v->running) && atomic_load(&v->todo) & TODO_FLUSH)
             cpu_relax();
     }
+}
+
+/* Tables are never freed before the domain, so a walk needs no lock. */
+static void add_used(const u64 *table, unsigned level, u64 *accessed, u64 *written)
+{
+    const struct s2_encoding *enc = hvm->s2;
+
+    for (unsigned i = 0; i < 512; i++) {
+        u64 e = atomic_load(&table[i]);
+
+        if (present(e) && !is_leaf(e, level))
+            add_used(paddr_to_virt(e & S2_ADDR), level - 1, accessed, written);
+        else if (present(e) && e & enc->accessed) {
+            *accessed += level_frames(level);
+            *written += e & enc->dirty ? level_frames(level) : 0;
+        }
+    }
+}
+
+bool s2_used(struct domain *d, u64 *accessed, u64 *written)
+{
+    *accessed = *written = 0;
+    add_used(d->s2->root, S2_TOP_LEVEL, accessed, written);
+    return *accessed;
 }
 
 void s2_count(struct domain *d, u64 pages[3], u64 *tables)

@@ -123,6 +123,16 @@ void s2_count(struct domain *d, u64 pages[3], u64 *tables)
     *tables = 44;
 }
 
+/* Frames; 0 where the processor does not say. */
+static u64 used;
+
+bool s2_used(struct domain *d, u64 *accessed, u64 *written)
+{
+    *accessed = 2 * used;
+    *written = used;
+    return used;
+}
+
 void noreturn_fn machine_reset(void)
 {
     ask('R');
@@ -244,6 +254,16 @@ static void memory_is_told_for_the_machine_torii_and_dom0(void **state)
     assert_non_null(strstr(fake_log, "33 x 1 GiB, 22 x 2 MiB, 11 x 4 KiB, 44 tables"));
 }
 
+static void memory_in_use_is_told_where_the_processor_says_it(void **state)
+{
+    press('m');
+    assert_null(strstr(fake_log, "touched"));
+    used = 3 << 8;
+    press('m');
+    used = 0;
+    assert_non_null(strstr(fake_log, "touched pages of 6 MiB, written to pages of 3 MiB"));
+}
+
 static void a_panic_can_be_asked_for(void **state)
 {
     assert_panics(find('C')->fn());
@@ -257,6 +277,7 @@ int main(void)
         cmocka_unit_test_setup(before_dom0_exists_keys_tell_what_there_is, start),
         cmocka_unit_test_setup(a_vcpus_state_is_named, start),
         cmocka_unit_test_setup(memory_is_told_for_the_machine_torii_and_dom0, start),
+        cmocka_unit_test_setup(memory_in_use_is_told_where_the_processor_says_it, start),
         cmocka_unit_test_setup(a_panic_can_be_asked_for, start),
     };
 

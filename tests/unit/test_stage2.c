@@ -30,9 +30,11 @@ paddr_t virt_to_paddr(const void *p)
 }
 
 /* AMD APM vol. 2 §15.25.5: page-table bits, user, execution forbidden by bit 63. */
-static const struct s2_encoding npt = {.table = 7, .read = BIT(0) | BIT(2), .write = BIT(1), .no_exec = BIT(63)};
+static const struct s2_encoding npt = {
+    .table = 7, .read = BIT(0) | BIT(2), .write = BIT(1), .no_exec = BIT(63), .accessed = BIT(5), .dirty = BIT(6)};
 /* SDM vol. 3 §29.3.2: permission bits, memory type in bits 5:3. */
-static const struct s2_encoding ept = {.table = 7, .read = BIT(0), .write = BIT(1), .exec = BIT(2), .ram = 6 << 3};
+static const struct s2_encoding ept = {
+    .table = 7, .read = BIT(0), .write = BIT(1), .exec = BIT(2), .ram = 6 << 3, .accessed = BIT(8), .dirty = BIT(9)};
 /* The same with the machine's memory types. */
 static const struct s2_encoding typed = {
     .table = 7, .read = BIT(0), .write = BIT(1), .exec = BIT(2), .ram = 6 << 3, .type_shift = 3};
@@ -566,6 +568,53 @@ static void on_a_machine_without_mtrrs_ram_is_write_back_and_devices_are_not_cac
     assert_int_equal(type_of(0x2000), 0);
 }
 
+/* --- accessed and dirty --- */
+
+/* What the processor does to the leaf of a frame. */
+static void use(gfn_t gfn, bool write)
+{
+    u64 *table = paddr_to_virt(s2_root(&dom));
+
+    for (unsigned level = 3;; level--) {
+        u64 *e = &table[gfn >> 9 * level & 511];
+
+        if (!level || *e & BIT(7)) {
+            *e |= ops.s2->accessed | (write ? ops.s2->dirty : 0);
+            return;
+        }
+        table = paddr_to_virt(*e & ENTRY_PA);
+    }
+}
+
+static void what_the_processor_used_is_counted_by_whole_leaves(void **state)
+{
+    u64 accessed, written;
+
+    assert_int_equal(s2_map(&dom, 0, 0, FRAMES_1G + FRAMES_2M + 3, S2_RAM, S2_RWX), 0);
+    assert_false(s2_used(&dom, &accessed, &written)); /* or the processor keeps no account */
+    use(FRAMES_1G + FRAMES_2M, false);
+    use(FRAMES_1G + 5, true);
+    assert_true(s2_used(&dom, &accessed, &written));
+    assert_int_equal(accessed, FRAMES_2M + 1);
+    assert_int_equal(written, FRAMES_2M);
+    use(77, false);
+    assert_true(s2_used(&dom, &accessed, &written));
+    assert_int_equal(accessed, FRAMES_1G + FRAMES_2M + 1);
+}
+
+static void a_used_page_is_still_the_page(void **state)
+{
+    assert_int_equal(s2_map(&dom, 0, 0, FRAMES_2M, S2_RAM, S2_RWX), 0);
+    use(5, true);
+    assert_mapped(5, 5, S2_RAM, S2_RWX);
+    assert_int_equal(s2_map(&dom, 7, 0x1234, 1, S2_GRANT_RO, 0), 0);
+    assert_mapped(5, 5, S2_RAM, S2_RWX);
+    assert_mapped(7, 0x1234, S2_GRANT_RO, 0);
+    assert_pages(512, 0, 0, 4);
+    assert_int_equal(s2_unmap(&dom, 0, FRAMES_2M), 0);
+    assert_absent(5);
+}
+
 static void random_changes_agree_with_a_flat_array(void **state)
 {
     random_operations(0x7031);
@@ -598,6 +647,8 @@ int main(void)
         BOTH(memory_that_runs_out_midway_leaves_true_tables),
         BOTH(a_hole_without_memory_for_its_tables_leaves_the_page_whole),
         BOTH(a_flush_reaches_every_vcpu_that_runs),
+        BOTH(what_the_processor_used_is_counted_by_whole_leaves),
+        BOTH(a_used_page_is_still_the_page),
         T(leaves_have_the_machines_memory_types, typed),
         T(the_type_is_that_of_the_frame_and_not_of_the_place, typed),
         T(a_large_page_ends_where_the_type_does, typed),

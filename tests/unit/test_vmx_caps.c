@@ -64,6 +64,28 @@ static void the_least_processor_is_accepted(void **state)
     assert_int_equal(c.eptp_bits, EPTP_UC | EPTP_FOUR_LEVELS);
 }
 
+static void accessed_and_dirty_bits_are_kept_where_they_are_offered(void **state)
+{
+    struct vmx_msrs m = barely();
+    struct vmx_caps c;
+
+    m.ept_vpid |= CAP_EPT_AD;
+    assert_null(vmx_choose(&m, &c));
+    assert_int_equal(c.eptp_bits, EPTP_UC | EPTP_FOUR_LEVELS | EPTP_ACCESSED_DIRTY);
+}
+
+static void any_type_of_invept_will_do(void **state)
+{
+    struct vmx_msrs m = barely();
+    struct vmx_caps c;
+
+    m.ept_vpid &= ~(CAP_INVEPT_ALL | CAP_INVEPT_SINGLE);
+    assert_string_equal(vmx_choose(&m, &c), "EPT has no INVEPT");
+    m.ept_vpid |= CAP_INVEPT_SINGLE;
+    assert_null(vmx_choose(&m, &c));
+    assert_true(c.invept_single);
+}
+
 static void without_a_tpr_shadow_cr8_exits(void **state)
 {
     struct vmx_msrs m = barely();
@@ -224,6 +246,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_least_processor_is_accepted),
         cmocka_unit_test(processors_compare_by_what_they_can_do),
+        cmocka_unit_test(accessed_and_dirty_bits_are_kept_where_they_are_offered),
+        cmocka_unit_test(any_type_of_invept_will_do),
         cmocka_unit_test(without_a_tpr_shadow_cr8_exits),
         cmocka_unit_test(what_is_offered_is_taken_and_what_exits_for_nothing_is_not),
         cmocka_unit_test(no_window_is_open_and_no_mode_chosen_at_first),

@@ -40,6 +40,8 @@ static const struct s2_encoding npt_encoding = {
     .read = BIT(0) | BIT(2),
     .write = BIT(1),
     .no_exec = BIT(63),
+    .accessed = BIT(5),
+    .dirty = BIT(6),
 };
 
 static const char *svm_probe(void)

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Which controls every VMCS gets, from what the processor allows (SDM vol. 3 appendix A). */
-#include <torii/lib.h>
-
 #include "vmx.h"
 
 /* A control that must be 1, or must be 0, and the words for its absence. */
@@ -112,9 +110,7 @@ const char *vmx_choose(const struct vmx_msrs *m, struct vmx_caps *c)
 {
     const char *missing;
 
-    /* All of it, padding too: processors are compared as a whole. */
-    memset(c, 0, sizeof(*c));
-    c->revision = BASIC_REVISION(m->basic);
+    *c = (struct vmx_caps){.revision = BASIC_REVISION(m->basic)};
     missing = choose(m->pin, pin_on, none, 0, &c->pin);
     if (!missing)
         missing = choose(m->primary, primary_on, primary_off, PRIMARY_TPR_SHADOW, &c->primary);
@@ -127,6 +123,8 @@ const char *vmx_choose(const struct vmx_msrs *m, struct vmx_caps *c)
         missing = choose(m->entry, entry_on, none, 0, &c->entry);
     if (!missing)
         missing = unmet(ept_on, (u32)m->ept_vpid);
+    if (!missing && !(m->ept_vpid & (CAP_INVEPT_SINGLE | CAP_INVEPT_ALL)))
+        missing = "EPT has no INVEPT";
     if (!missing && !(m->ept_vpid & (CAP_EPT_WB | CAP_EPT_UC)))
         missing = "EPT tables have no memory type";
     /* What follows from unrestricted guests, and from their being newer than the rest. */
@@ -145,7 +143,8 @@ const char *vmx_choose(const struct vmx_msrs *m, struct vmx_caps *c)
     c->vpid = c->secondary & SECONDARY_VPID;
     c->ept_1g = m->ept_vpid & CAP_EPT_1G;
     c->invept_single = m->ept_vpid & CAP_INVEPT_SINGLE;
-    c->eptp_bits = (m->ept_vpid & CAP_EPT_WB ? EPTP_WB : EPTP_UC) | EPTP_FOUR_LEVELS;
+    c->eptp_bits = (m->ept_vpid & CAP_EPT_WB ? EPTP_WB : EPTP_UC) | EPTP_FOUR_LEVELS |
+                   (m->ept_vpid & CAP_EPT_AD ? EPTP_ACCESSED_DIRTY : 0);
     choose_control_registers(m, c);
     return NULL;
 }

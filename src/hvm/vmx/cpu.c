@@ -105,9 +105,9 @@ int vmx_cpu_enable(void)
         return -XEN_EIO;
     if (!vmx_caps.revision) {
         memcpy(&vmx_caps, &caps, sizeof(caps));
-        log_info("VMX: EPT%s, unrestricted guest%s%s%s\n", caps.ept_1g ? " with 1 GiB pages" : "",
-                 caps.vpid ? ", VPID" : "", caps.tpr_shadow ? ", TPR shadow" : "",
-                 caps.invept_single ? "" : ", INVEPT of all contexts only");
+        log_info("VMX: EPT%s%s, unrestricted guest%s%s%s\n", caps.ept_1g ? " with 1 GiB pages" : "",
+                 caps.eptp_bits & EPTP_ACCESSED_DIRTY ? ", accessed and dirty bits" : "", caps.vpid ? ", VPID" : "",
+                 caps.tpr_shadow ? ", TPR shadow" : "", caps.invept_single ? "" : ", INVEPT of all contexts only");
     }
     return 0;
 }

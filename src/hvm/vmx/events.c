@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Events of a vCPU: what the next entry delivers, and the windows that tell when more can be taken (SDM vol. 3 §27.6). */
+/* Events of a vCPU: what the next entry delivers, and the windows that tell when more can be taken (SDM vol. 3 §27.6).
+ */
 #include <torii/lib.h>
 
 #include "vmx.h"
@@ -20,7 +21,8 @@ void vmx_write_events(struct hvm_vcpu *h)
     if (h->primary != h->primary_written)
         vmwrite(VMCS_PRIMARY_CONTROLS, h->primary_written = h->primary);
     if (h->vapic) {
-        /* It may not be above the TPR (§27.2.1.1): then what waits for it is no longer hidden, and found at the next look. */
+        /* It may not be above the TPR (§27.2.1.1): then what waits for it is no longer hidden, and found at the next
+         * look. */
         u32 threshold = min(h->threshold, (u32)h->vapic[VAPIC_TPR] >> 4);
 
         if (threshold != h->threshold_written)
@@ -89,8 +91,8 @@ void vmx_irq_window(struct vcpu *v, bool on, u8 priority)
 }
 
 /*
- * Whether an NMI window waits for the end of an STI's shadow is the processor's choice (§26.2); one that does not would exit for ever.
- * Interrupts are enabled in such a shadow, so their window opens when it ends.
+ * Whether an NMI window waits for the end of an STI's shadow is the processor's choice (§26.2); one that does not would
+ * exit for ever. Interrupts are enabled in such a shadow, so their window opens when it ends.
  */
 void vmx_nmi_window(struct vcpu *v)
 {

@@ -167,9 +167,10 @@ enum { EVENT_TYPE_NMI = 2, EVENT_TYPE_EXCEPTION = 3, EVENT_TYPE_SOFT_INT = 4, EV
 #define RIGHTS_UNUSABLE BIT(16)
 
 /* EPT pointer, §25.6.11. */
-#define EPTP_UC          0ull
-#define EPTP_WB          6ull
-#define EPTP_FOUR_LEVELS (3ull << 3)
+#define EPTP_UC             0ull
+#define EPTP_WB             6ull
+#define EPTP_FOUR_LEVELS    (3ull << 3)
+#define EPTP_ACCESSED_DIRTY BIT(6)
 
 /* Basic exit reasons, appendix C. */
 enum vmx_reason {

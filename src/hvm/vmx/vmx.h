@@ -43,6 +43,7 @@
 #define CAP_EPT_2M        BIT(16)
 #define CAP_EPT_1G        BIT(17)
 #define CAP_INVEPT        BIT(20)
+#define CAP_EPT_AD        BIT(21)
 #define CAP_INVEPT_SINGLE BIT(25)
 #define CAP_INVEPT_ALL    BIT(26)
 

@@ -72,11 +72,6 @@ void svm_view(const struct hvm_state *s, struct hvm_view *out)
     take_segment(out, SEG_IDTR, &c.idtr);
 }
 
-/* svm.c has the struct to itself: the first two members are the maps. */
-struct maps {
-    u8 *io, *msr;
-};
-
 void svm_bitmaps(struct domain *d)
 {
     if (svm_ops.domain_init(d))
@@ -90,7 +85,7 @@ void svm_bitmaps_free(struct domain *d)
 
 bool svm_port_exits(struct domain *d, u16 port)
 {
-    const struct maps *m = (const void *)d->hvm;
+    const struct hvm_domain *m = d->hvm;
 
     return m->io[port / 8] >> port % 8 & 1;
 }
@@ -98,7 +93,7 @@ bool svm_port_exits(struct domain *d, u16 port)
 /* APM vol. 2 §15.11: what lies in none of the ranges always exits. */
 bool svm_msr_exits(struct domain *d, u32 msr, bool write)
 {
-    const struct maps *m = (const void *)d->hvm;
+    const struct hvm_domain *m = d->hvm;
     unsigned offset = msr < 0x2000 ? 0 : msr - 0xc0000000 < 0x2000 ? 0x800 : msr - 0xc0010000 < 0x2000 ? 0x1000 : ~0u;
     unsigned bit = (msr & 0x1fff) * 2 + write;
 

@@ -54,13 +54,13 @@ void vmx_view(const struct hvm_state *s, struct hvm_view *out)
 
 void vmx_bitmaps(struct domain *d)
 {
-    if (vmx_domain_init(d))
+    if (hvm_bitmaps_init(d, &vmx_bitmap_format))
         panic("domain_init\n");
 }
 
 void vmx_bitmaps_free(struct domain *d)
 {
-    vmx_domain_free(d);
+    hvm_bitmaps_free(d, &vmx_bitmap_format);
 }
 
 bool vmx_port_exits(struct domain *d, u16 port)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* links: src/hvm/hvm.c src/hvm/iomap.c src/hvm/svm/svm.c src/hvm/vmx/vmcs_setup.c src/hvm/vmx/bitmaps.c tests/unit/hvm_state_svm.c tests/unit/hvm_state_vmx.c tests/unit/fake_vmcs.c tests/unit/fakes.c */
+/* links: src/hvm/hvm.c src/hvm/iomap.c src/hvm/svm/svm.c src/hvm/vmx/vmcs_setup.c src/hvm/bitmaps.c tests/unit/hvm_state_svm.c tests/unit/hvm_state_vmx.c tests/unit/fake_vmcs.c tests/unit/fakes.c */
 /* The same guest states through both builders: VMCB and VMCS must say the same; so must the permission bitmaps. */
 #include <stdarg.h>
 #include <stddef.h>

@@ -25,14 +25,6 @@ struct svm_features svm_features;
 #define EFER_TCE      BIT(15)
 #define EFER_AUTOIBRS BIT(21)
 
-/* Per domain: permission maps, shared by its vCPUs. */
-struct hvm_domain {
-    u8 *iopm;  /* 12 KiB */
-    u8 *msrpm; /* 8 KiB */
-};
-#define IOPM_ORDER  2
-#define MSRPM_ORDER 1
-
 static u32 next_asid = 1;
 
 static const struct s2_encoding npt_encoding = {
@@ -134,65 +126,29 @@ static void svm_cpu_disable(void)
     wrmsr(MSR_EFER, rdmsr(MSR_EFER) & ~EFER_SVME);
 }
 
-/* Byte offsets of the three MSR ranges in the permission map (§15.11): two bits per MSR, read then write. */
-static const struct {
-    u32 first;
-    unsigned offset;
-} msrpm_ranges[] = {{0, 0}, {0xc0000000, 0x800}, {0xc0010000, 0x1000}};
-#define MSRPM_RANGE_MSRS 0x2000
-
-static void msrpm_mark(void *ctx, u32 first, u32 last, bool read, bool write)
-{
-    u8 *map = ctx;
-
-    for (unsigned i = 0; i < ARRAY_SIZE(msrpm_ranges); i++) {
-        u32 base = msrpm_ranges[i].first;
-
-        for (u64 msr = max(first, base); msr <= last && msr < (u64)base + MSRPM_RANGE_MSRS; msr++) {
-            unsigned bit = (unsigned)(msr - base) * 2;
-            u8 *byte = &map[msrpm_ranges[i].offset + bit / 8];
-
-            *byte |= (u8)(((read ? 1 : 0) | (write ? 2 : 0)) << bit % 8);
-        }
-    }
-}
+/* §15.10.1: three pages, the last for accesses that reach past port 0xffff. §15.11: two bits for each MSR, read then
+ * write. */
+static const struct hvm_bitmap_format bitmap_format = {
+    .io_order = 2,
+    .msr_order = 1,
+    .msr_stride = 2,
+    .nr_msr = 3,
+    .msr = {{0, 0, 1}, {0xc0000000, 0x4000, 0x4001}, {0xc0010000, 0x8000, 0x8001}},
+};
 
 static int svm_domain_init(struct domain *d)
 {
-    struct hvm_domain *h = d->hvm;
-
-    if (!h) {
-        h = xzalloc(sizeof(*h));
-        if (!h)
-            return -XEN_ENOMEM;
-        d->hvm = h;
-        h->iopm = frames_alloc(IOPM_ORDER);
-        h->msrpm = frames_alloc(MSRPM_ORDER);
-        if (!h->iopm || !h->msrpm)
-            return -XEN_ENOMEM;
-    }
-    memset(h->iopm, 0, PAGE_SIZE << IOPM_ORDER);
-    memset(h->msrpm, 0, PAGE_SIZE << MSRPM_ORDER);
-    pio_bitmap_fill(d, h->iopm);
-    msr_for_each(d, msrpm_mark, h->msrpm);
-    return 0;
+    return hvm_bitmaps_init(d, &bitmap_format);
 }
 
 static void svm_pio_update(struct domain *d, u16 first, u16 last)
 {
-    pio_bitmap_update(d, d->hvm->iopm, first, last);
+    pio_bitmap_update(d, d->hvm->io, first, last);
 }
 
 static void svm_domain_free(struct domain *d)
 {
-    if (!d->hvm)
-        return;
-    if (d->hvm->iopm)
-        frames_free(d->hvm->iopm, IOPM_ORDER);
-    if (d->hvm->msrpm)
-        frames_free(d->hvm->msrpm, MSRPM_ORDER);
-    xfree(d->hvm);
-    d->hvm = NULL;
+    hvm_bitmaps_free(d, &bitmap_format);
 }
 
 static int svm_vcpu_init(struct vcpu *v)
@@ -216,8 +172,8 @@ static int svm_vcpu_init(struct vcpu *v)
     c->intercept4 = SVM_INTERCEPT_VMRUN | SVM_INTERCEPT_VMMCALL | SVM_INTERCEPT_VMLOAD | SVM_INTERCEPT_VMSAVE |
                     SVM_INTERCEPT_STGI | SVM_INTERCEPT_CLGI | SVM_INTERCEPT_SKINIT | SVM_INTERCEPT_MONITOR |
                     SVM_INTERCEPT_MWAIT;
-    c->iopm = virt_to_paddr(v->d->hvm->iopm);
-    c->msrpm = virt_to_paddr(v->d->hvm->msrpm);
+    c->iopm = virt_to_paddr(v->d->hvm->io);
+    c->msrpm = virt_to_paddr(v->d->hvm->msr);
     c->asid = h->asid;
     c->tlb_control = SVM_TLB_FLUSH_ALL;
     c->int_ctl = SVM_V_INTR_MASKING;
@@ -290,16 +246,14 @@ static void svm_set_state(struct vcpu *v, const struct hvm_state *s)
 
 static void svm_flush_tlb(struct vcpu *v)
 {
-    v->hvm->vmcb->tlb_control =
-        svm_features.edx & SVM_FEATURE_FLUSH_ASID ? SVM_TLB_FLUSH_ASID : SVM_TLB_FLUSH_ALL;
+    v->hvm->vmcb->tlb_control = svm_features.edx & SVM_FEATURE_FLUSH_ASID ? SVM_TLB_FLUSH_ASID : SVM_TLB_FLUSH_ALL;
 }
 
 static void svm_vcpu_load(struct vcpu *v)
 {
     const struct hvm_vcpu *h = v->hvm;
 
-    asm volatile("mov %0, %%dr0; mov %1, %%dr1; mov %2, %%dr2; mov %3, %%dr3"
-                 : : "r"(h->dr[0]), "r"(h->dr[1]), "r"(h->dr[2]), "r"(h->dr[3]));
+    hvm_load_dr(h->dr);
     if (svm_features.tsc_aux)
         wrmsr(MSR_TSC_AUX, h->tsc_aux);
     if (svm_features.spec_ctrl && h->spec_ctrl)
@@ -313,8 +267,7 @@ static void svm_vcpu_unload(struct vcpu *v)
 {
     struct hvm_vcpu *h = v->hvm;
 
-    asm volatile("mov %%dr0, %0; mov %%dr1, %1; mov %%dr2, %2; mov %%dr3, %3"
-                 : "=r"(h->dr[0]), "=r"(h->dr[1]), "=r"(h->dr[2]), "=r"(h->dr[3]));
+    hvm_save_dr(h->dr);
     if (svm_features.tsc_aux)
         h->tsc_aux = rdmsr(MSR_TSC_AUX);
     if (svm_features.spec_ctrl) {
@@ -362,9 +315,10 @@ static bool svm_can_accept_nmi(struct vcpu *v)
 }
 
 /*
- * QEMU's TCG may deliver an interrupt twice that VMRUN injects through EVENTINJ: the vector stays behind in its exception
- * index, and a request to leave its loop just then takes it for an exception. A virtual interrupt (§15.21.4) does not go that way.
- * The guest accepts it, so it is taken before its first instruction, unless a physical one takes the guest out before.
+ * QEMU's TCG may deliver an interrupt twice that VMRUN injects through EVENTINJ: the vector stays behind in its
+ * exception index, and a request to leave its loop just then takes it for an exception. A virtual interrupt (§15.21.4)
+ * does not go that way. The guest accepts it, so it is taken before its first instruction, unless a physical one takes
+ * the guest out before.
  */
 static void virq_inject(struct vcpu *v, u8 vector)
 {
@@ -436,7 +390,8 @@ static void svm_irq_window(struct vcpu *v, bool on, u8 priority)
 
 static void svm_nmi_window(struct vcpu *v)
 {
-    /* Blocked by an NMI in service: its IRET is intercepted already. By a shadow or a queued event: gone in an instruction or two. */
+    /* Blocked by an NMI in service: its IRET is intercepted already. By a shadow or a queued event: gone in an
+     * instruction or two. */
     if (!v->hvm->nmi_blocked)
         svm_irq_window(v, true, HVM_WINDOW_ANY_TPR);
 }

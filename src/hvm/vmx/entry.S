@@ -6,14 +6,7 @@
  * are ours to move. HOST_RSP is written only when this frame is not where it was the last time.
  */
 #define VMCS_HOST_RSP 0x6c14
-#define REGS_RAX 0
-#define REGS_RCX 8
-#define REGS_RDX 16
-#define REGS_RBX 24
-#define REGS_RBP 40
-#define REGS_RSI 48
-#define REGS_RDI 56
-#define REGS_R8  64
+#include "../guest_regs.h"
 
     .section .text.hot, "ax"
     .globl vmx_enter, vmx_exit_point
@@ -34,19 +27,8 @@ vmx_enter:
 1:
     testb %dl, %dl                  /* MOV leaves the flags alone */
     movq REGS_RAX(%rdi), %rax
-    movq REGS_RCX(%rdi), %rcx
-    movq REGS_RDX(%rdi), %rdx
-    movq REGS_RBX(%rdi), %rbx
-    movq REGS_RBP(%rdi), %rbp
     movq REGS_RSI(%rdi), %rsi
-    movq REGS_R8(%rdi), %r8
-    movq REGS_R8 + 8(%rdi), %r9
-    movq REGS_R8 + 16(%rdi), %r10
-    movq REGS_R8 + 24(%rdi), %r11
-    movq REGS_R8 + 32(%rdi), %r12
-    movq REGS_R8 + 40(%rdi), %r13
-    movq REGS_R8 + 48(%rdi), %r14
-    movq REGS_R8 + 56(%rdi), %r15
+    load_guest_regs %rdi
     movq REGS_RDI(%rdi), %rdi
     jz 2f
     vmresume
@@ -60,19 +42,8 @@ vmx_enter:
 vmx_exit_point:
     xchgq %rdi, (%rsp)              /* rdi = register block, guest's rdi on the stack */
     movq %rax, REGS_RAX(%rdi)
-    movq %rcx, REGS_RCX(%rdi)
-    movq %rdx, REGS_RDX(%rdi)
-    movq %rbx, REGS_RBX(%rdi)
-    movq %rbp, REGS_RBP(%rdi)
     movq %rsi, REGS_RSI(%rdi)
-    movq %r8, REGS_R8(%rdi)
-    movq %r9, REGS_R8 + 8(%rdi)
-    movq %r10, REGS_R8 + 16(%rdi)
-    movq %r11, REGS_R8 + 24(%rdi)
-    movq %r12, REGS_R8 + 32(%rdi)
-    movq %r13, REGS_R8 + 40(%rdi)
-    movq %r14, REGS_R8 + 48(%rdi)
-    movq %r15, REGS_R8 + 56(%rdi)
+    save_guest_regs %rdi
     popq REGS_RDI(%rdi)
     xorl %eax, %eax
 4:  popq %r15

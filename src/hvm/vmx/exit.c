@@ -116,8 +116,8 @@ static void decode_instruction(struct vcpu *v, u64 reason, u64 qual, struct hvm_
     switch (reason) {
     case VMX_VMCALL:
         exit->reason = EXIT_HYPERCALL;
-        exit->call.long_mode = vmread(VMCS_GUEST_EFER) & EFER_LMA &&
-                               vmread(VMCS_SEG(VMCS_GUEST_RIGHTS, SEG_CS)) & RIGHTS_L;
+        exit->call.long_mode =
+            vmread(VMCS_GUEST_EFER) & EFER_LMA && vmread(VMCS_SEG(VMCS_GUEST_RIGHTS, SEG_CS)) & RIGHTS_L;
         exit->call.cpl = (u8)RIGHTS_DPL(vmread(VMCS_SEG(VMCS_GUEST_RIGHTS, SEG_SS)));
         return;
     case VMX_RDMSR:

@@ -2,6 +2,15 @@
 /* The fields of a VMCS: controls, which stay, and the guest state of a start. */
 #include "vmx.h"
 
+/* §25.6.4, §25.6.9: a quarter of the MSR bitmap each for reads of low and of high MSRs, and for writes. */
+const struct hvm_bitmap_format vmx_bitmap_format = {
+    .io_order = 1,
+    .msr_order = 0,
+    .msr_stride = 1,
+    .nr_msr = 2,
+    .msr = {{0, 0, 0x4000}, {0xc0000000, 0x2000, 0x6000}},
+};
+
 void vmcs_write_controls(const struct vmx_caps *caps, const struct vmcs_config *config)
 {
     vmwrite(VMCS_PIN_CONTROLS, caps->pin);

@@ -10,7 +10,6 @@
 #include <torii/percpu.h>
 #include <torii/stage2.h>
 
-#include "../hvm_internal.h"
 #include "vmx.h"
 
 static u32 next_vpid = 1;
@@ -39,6 +38,18 @@ static const u32 guest_msrs[VMX_MSRS] = {
 static bool vmx_1g_pages(void)
 {
     return vmx_caps.ept_1g;
+}
+
+/* --- domains --- */
+
+static int vmx_domain_init(struct domain *d)
+{
+    return hvm_bitmaps_init(d, &vmx_bitmap_format);
+}
+
+static void vmx_domain_free(struct domain *d)
+{
+    hvm_bitmaps_free(d, &vmx_bitmap_format);
 }
 
 /* --- vCPUs --- */
@@ -151,9 +162,8 @@ static void load_registers(const struct hvm_vcpu *h)
     for (unsigned i = 0; i < VMX_MSRS; i++)
         wrmsr_safe(guest_msrs[i], h->msr[i]);
     write_cr2(h->cr2);
-    asm volatile("mov %0, %%dr0; mov %1, %%dr1; mov %2, %%dr2; mov %3, %%dr3; mov %4, %%dr6"
-                 :
-                 : "r"(h->dr[0]), "r"(h->dr[1]), "r"(h->dr[2]), "r"(h->dr[3]), "r"(h->dr6));
+    hvm_load_dr(h->dr);
+    asm volatile("mov %0, %%dr6" : : "r"(h->dr6));
 }
 
 static void save_registers(struct hvm_vcpu *h)
@@ -162,8 +172,8 @@ static void save_registers(struct hvm_vcpu *h)
         if (!rdmsr_safe(guest_msrs[i], &h->msr[i]))
             h->msr[i] = 0;
     h->cr2 = read_cr2();
-    asm volatile("mov %%dr0, %0; mov %%dr1, %1; mov %%dr2, %2; mov %%dr3, %3; mov %%dr6, %4"
-                 : "=r"(h->dr[0]), "=r"(h->dr[1]), "=r"(h->dr[2]), "=r"(h->dr[3]), "=r"(h->dr6));
+    hvm_save_dr(h->dr);
+    asm volatile("mov %%dr6, %0" : "=r"(h->dr6));
 }
 
 static void vmx_vcpu_load(struct vcpu *v)

@@ -6,6 +6,7 @@
 #include <torii/cpu.h>
 #include <torii/hvm.h>
 
+#include "../hvm_internal.h"
 #include "vmcs.h"
 
 /* SDM vol. 3 appendix A. */
@@ -75,12 +76,6 @@ bool vmx_caps_equal(const struct vmx_caps *a, const struct vmx_caps *b);
 /* MSRs of the guest's that no VMCS holds and Torii has no use for: the guest's values stay in the hardware. */
 enum { VMX_MSRS = 6 };
 
-/* Permission bitmaps, shared by a domain's vCPUs. */
-struct hvm_domain {
-    u8 *io;  /* 8 KiB: ports up to 0x7fff, and the others */
-    u8 *msr; /* 4 KiB */
-};
-
 struct hvm_vcpu {
     void *vmcs;
     paddr_t vmcs_pa;
@@ -110,13 +105,11 @@ struct hvm_vcpu {
     u64 last_reason, last_qualification; /* for dumps */
 };
 
-/* --- cpu.c, bitmaps.c: of struct hvm_ops --- */
+/* --- cpu.c: of struct hvm_ops --- */
 
 const char *vmx_probe(void);
 int vmx_cpu_enable(void);
 void vmx_cpu_disable(void);
-int vmx_domain_init(struct domain *d);
-void vmx_domain_free(struct domain *d);
 
 /* --- events.c: of struct hvm_ops, and what entry and exit do about events --- */
 
@@ -141,6 +134,7 @@ struct vmcs_config {
     paddr_t msr_bitmap, io_bitmap, vapic;
 };
 
+extern const struct hvm_bitmap_format vmx_bitmap_format;
 /* Controls, which stay as they are. */
 void vmcs_write_controls(const struct vmx_caps *caps, const struct vmcs_config *config);
 /* Guest state at a start; registers but RIP, RSP and RFLAGS are elsewhere. */

@@ -50,6 +50,9 @@ void hvm_state_wake_flat(struct hvm_state *s, u32 vector);
 #define HVM_DR7_RESET 0x400ull
 #define HVM_PAT_RESET 0x0007040600070406ull
 
+/* In a code: the processor refuses the guest's state, or cannot go on with it. SVM's own codes of that kind have it, too. */
+#define HVM_CODE_FATAL BIT(63)
+
 /* Why the guest left, in the words of neither vendor. */
 struct hvm_exit {
     enum exit_reason reason;

@@ -195,7 +195,7 @@ static noinline_fn bool exit_other(struct vcpu *v, const struct hvm_exit *exit)
 {
     /* Instructions of virtualisation itself, MONITOR and MWAIT: not offered, so they do not exist. */
     log_debug("d%uv%u: exit code %#lx at %#lx: #UD\n", v->d->id, v->id, exit->code, v->regs.rip);
-    if (exit->code > 0x8000000000000000ul)
+    if (exit->code & HVM_CODE_FATAL)
         domain_crash(v, "the processor refuses the guest's state (exit code %#lx)\n", exit->code);
     else
         inject_ud(v);

@@ -4,8 +4,6 @@
 
 #include "vmx.h"
 
-#define TYPE_FATAL BIT(63) /* codes from here on: the guest cannot go on (src/domain/exit.c) */
-
 /* Outside 64-bit mode the instruction pointer has 32 bits. */
 static u64 next_rip(const struct vcpu *v)
 {
@@ -106,7 +104,7 @@ static void fatal(const struct vcpu *v, u64 reason, u64 qual, const char *why, s
 {
     log_err("d%uv%u: VMX: %s (exit reason %#lx, qualification %#lx)\n", v->d->id, v->id, why, reason, qual);
     exit->reason = EXIT_OTHER;
-    exit->info = exit->code = TYPE_FATAL | reason;
+    exit->info = exit->code = HVM_CODE_FATAL | reason;
 }
 
 /* Exits of instructions, whose length the VMCS gives. */

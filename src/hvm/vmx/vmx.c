@@ -256,6 +256,8 @@ static void prepare_entry(struct vcpu *v)
     }
 }
 
+#define ENTRY_ERROR BIT(62) /* a number of §31.4, not an exit reason */
+
 static void entry_failed(struct vcpu *v, struct hvm_exit *exit)
 {
     u64 error = vmread(VMCS_INSN_ERROR);
@@ -263,7 +265,7 @@ static void entry_failed(struct vcpu *v, struct hvm_exit *exit)
     log_err("d%uv%u: VMX: %s fails with error %lu\n", v->d->id, v->id, v->hvm->launched ? "VMRESUME" : "VMLAUNCH",
             error);
     exit->reason = EXIT_OTHER;
-    exit->code = BIT(63) | BIT(62) | error;
+    exit->code = HVM_CODE_FATAL | ENTRY_ERROR | error;
 }
 
 static void vmx_run(struct vcpu *v, struct hvm_exit *exit)

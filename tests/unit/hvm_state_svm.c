@@ -72,6 +72,55 @@ void svm_view(const struct hvm_state *s, struct hvm_view *out)
     take_segment(out, SEG_IDTR, &c.idtr);
 }
 
+static struct vmcb event_vmcb;
+static struct hvm_vcpu event_hvm;
+static struct vcpu event_vcpu = {.hvm = &event_hvm};
+
+static struct vcpu *guest_with_no_event(void)
+{
+    memset(&event_vmcb, 0, sizeof(event_vmcb));
+    event_hvm = (struct hvm_vcpu){.vmcb = &event_vmcb};
+    event_vmcb.cr0 = CR0_PE | CR0_PG;
+    return &event_vcpu;
+}
+
+/* APM vol. 2 §15.20. */
+static void read_queued(struct hvm_queued *out)
+{
+    u64 e = event_vmcb.eventinj;
+
+    *out = (struct hvm_queued){.valid = e >> 31 & 1,
+                               .type = e >> 8 & 7,
+                               .vector = (u8)e,
+                               .has_error = e >> 11 & 1,
+                               .error = (u32)(e >> 32),
+                               .cr2 = event_vmcb.cr2};
+}
+
+void svm_inject_view(enum hvm_event_type type, u8 vector, struct hvm_queued *out)
+{
+    svm_ops.inject(guest_with_no_event(), type, vector);
+    read_queued(out);
+}
+
+void svm_exception_view(u8 vector, bool has_error, u32 error, u64 cr2, struct hvm_queued *out)
+{
+    svm_ops.inject_exception(guest_with_no_event(), vector, has_error, error, cr2);
+    read_queued(out);
+}
+
+void svm_accepts(const struct hvm_moment *m, bool *irq, bool *nmi)
+{
+    struct vcpu *v = guest_with_no_event();
+
+    v->regs.rflags = m->interrupts_enabled ? RFLAGS_IF : 0;
+    event_vmcb.int_shadow = m->shadow;
+    event_hvm.nmi_blocked = m->nmi_in_service;
+    event_vmcb.eventinj = m->event_queued ? SVM_EVENT_VALID : 0;
+    *irq = svm_ops.can_accept_irq(v);
+    *nmi = svm_ops.can_accept_nmi(v);
+}
+
 void svm_bitmaps(struct domain *d)
 {
     if (svm_ops.domain_init(d))

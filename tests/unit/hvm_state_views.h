@@ -21,6 +21,29 @@ struct hvm_view {
 void svm_view(const struct hvm_state *s, struct hvm_view *out);
 void vmx_view(const struct hvm_state *s, struct hvm_view *out);
 
+/* An event that waits for the next entry. */
+struct hvm_queued {
+    bool valid, has_error;
+    unsigned type;
+    u8 vector;
+    u32 error;
+    u64 cr2; /* as the guest would find it */
+};
+
+/* Where a guest stands when an event comes. */
+struct hvm_moment {
+    bool interrupts_enabled, shadow, nmi_in_service, event_queued;
+};
+
+/* Inject into a guest in protected mode, and read back what was queued. */
+void svm_inject_view(enum hvm_event_type type, u8 vector, struct hvm_queued *out);
+void vmx_inject_view(enum hvm_event_type type, u8 vector, struct hvm_queued *out);
+void svm_exception_view(u8 vector, bool has_error, u32 error, u64 cr2, struct hvm_queued *out);
+void vmx_exception_view(u8 vector, bool has_error, u32 error, u64 cr2, struct hvm_queued *out);
+/* Can an interrupt, or an NMI, be taken at that moment? */
+void svm_accepts(const struct hvm_moment *m, bool *irq, bool *nmi);
+void vmx_accepts(const struct hvm_moment *m, bool *irq, bool *nmi);
+
 /* Make the permission bitmaps of d, whose io_map is filled. */
 void svm_bitmaps(struct domain *d);
 void vmx_bitmaps(struct domain *d);

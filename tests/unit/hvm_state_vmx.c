@@ -52,6 +52,63 @@ void vmx_view(const struct hvm_state *s, struct hvm_view *out)
         out->usable[i] = !(vmread(VMCS_SEG(VMCS_GUEST_RIGHTS, i)) & RIGHTS_UNUSABLE);
 }
 
+static struct hvm_vcpu event_hvm;
+static struct vcpu event_vcpu = {.hvm = &event_hvm};
+static u64 cr2;
+
+void vmx_set_cr2(u64 val)
+{
+    cr2 = val;
+}
+
+static struct vcpu *guest_with_no_event(void)
+{
+    fake_vmcs_reset();
+    fake_vmcs_poke(VMCS_GUEST_CR0, CR0_PE | CR0_PG);
+    event_hvm = (struct hvm_vcpu){0};
+    cr2 = 0;
+    return &event_vcpu;
+}
+
+/* SDM vol. 3 §25.8.3. */
+static void read_queued(struct hvm_queued *out)
+{
+    u64 e;
+
+    vmx_write_events(&event_hvm);
+    e = vmread(VMCS_ENTRY_EVENT);
+    *out = (struct hvm_queued){.valid = e >> 31 & 1,
+                               .type = e >> 8 & 7,
+                               .vector = (u8)e,
+                               .has_error = e >> 11 & 1,
+                               .error = (u32)vmread(VMCS_ENTRY_ERROR),
+                               .cr2 = cr2};
+}
+
+void vmx_inject_view(enum hvm_event_type type, u8 vector, struct hvm_queued *out)
+{
+    vmx_inject(guest_with_no_event(), type, vector);
+    read_queued(out);
+}
+
+void vmx_exception_view(u8 vector, bool has_error, u32 error, u64 address, struct hvm_queued *out)
+{
+    vmx_inject_exception(guest_with_no_event(), vector, has_error, error, address);
+    read_queued(out);
+}
+
+void vmx_accepts(const struct hvm_moment *m, bool *irq, bool *nmi)
+{
+    struct vcpu *v = guest_with_no_event();
+
+    v->regs.rflags = m->interrupts_enabled ? RFLAGS_IF : 0;
+    fake_vmcs_poke(VMCS_GUEST_INTERRUPTIBILITY,
+                   (m->shadow ? BLOCKED_BY_STI : 0) | (m->nmi_in_service ? BLOCKED_BY_NMI : 0));
+    event_hvm.event = m->event_queued ? (u32)EVENT_VALID : 0;
+    *irq = vmx_can_accept_irq(v);
+    *nmi = vmx_can_accept_nmi(v);
+}
+
 void vmx_bitmaps(struct domain *d)
 {
     if (hvm_bitmaps_init(d, &vmx_bitmap_format))

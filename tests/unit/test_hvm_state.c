@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* links: src/hvm/hvm.c src/hvm/iomap.c src/hvm/svm/svm.c src/hvm/vmx/vmcs_setup.c src/hvm/bitmaps.c tests/unit/hvm_state_svm.c tests/unit/hvm_state_vmx.c tests/unit/fake_vmcs.c tests/unit/fakes.c */
+/* links: src/hvm/hvm.c src/hvm/iomap.c src/hvm/svm/svm.c src/hvm/vmx/vmcs_setup.c src/hvm/vmx/events.c src/hvm/bitmaps.c tests/unit/hvm_state_svm.c tests/unit/hvm_state_vmx.c tests/unit/fake_vmcs.c tests/unit/fakes.c */
 /* The same guest states through both builders: VMCB and VMCS must say the same; so must the permission bitmaps. */
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include <torii/cpu.h>
+#include <torii/errno.h>
 #include <torii/iomap.h>
 
 #include "fakes.h"
@@ -238,6 +239,79 @@ static void vmx_keeps_its_own_bits_in_hardware(void **state)
     assert_int_equal(vmread(VMCS_GUEST_CR4), BIT(13));         /* VMXE */
 }
 
+/* --- events --- */
+
+static const struct {
+    void (*inject)(enum hvm_event_type type, u8 vector, struct hvm_queued *out);
+    void (*exception)(u8 vector, bool has_error, u32 error, u64 cr2, struct hvm_queued *out);
+    void (*accepts)(const struct hvm_moment *m, bool *irq, bool *nmi);
+} events[] = {{svm_inject_view, svm_exception_view, svm_accepts}, {vmx_inject_view, vmx_exception_view, vmx_accepts}};
+
+static void an_interrupt_or_nmi_is_queued_alike(void **state)
+{
+    static const struct {
+        enum hvm_event_type type;
+        u8 vector;
+    } cases[] = {{HVM_EVENT_INTERRUPT, 0x10}, {HVM_EVENT_INTERRUPT, 0xff}, {HVM_EVENT_NMI, EXC_NMI}};
+
+    for (unsigned i = 0; i < ARRAY_SIZE(cases); i++)
+        for (unsigned j = 0; j < ARRAY_SIZE(events); j++) {
+            struct hvm_queued q;
+
+            events[j].inject(cases[i].type, cases[i].vector, &q);
+            assert_true(q.valid);
+            assert_int_equal(q.type, cases[i].type);
+            assert_int_equal(q.vector, cases[i].vector);
+            assert_false(q.has_error);
+            assert_int_equal(q.cr2, 0);
+        }
+}
+
+static void an_exception_is_queued_alike(void **state)
+{
+    static const struct {
+        u8 vector;
+        bool has_error;
+        u32 error;
+        u64 cr2, cr2_after;
+    } cases[] = {
+        {EXC_UD, false, 0, 0, 0},
+        {EXC_GP, true, 0, 0, 0},
+        {EXC_GP, true, 0x1234, 0, 0},
+        {EXC_PF, true, 6, 0xffff888000001234, 0xffff888000001234},
+        {EXC_GP, true, 0, 0x5678, 0}, /* the address is a page fault's */
+        {EXC_MC, false, 0, 0, 0},
+    };
+
+    for (unsigned i = 0; i < ARRAY_SIZE(cases); i++)
+        for (unsigned j = 0; j < ARRAY_SIZE(events); j++) {
+            struct hvm_queued q;
+
+            events[j].exception(cases[i].vector, cases[i].has_error, cases[i].error, cases[i].cr2, &q);
+            assert_true(q.valid);
+            assert_int_equal(q.type, HVM_EVENT_EXCEPTION);
+            assert_int_equal(q.vector, cases[i].vector);
+            assert_int_equal(q.has_error, cases[i].has_error);
+            assert_int_equal(q.error, cases[i].error);
+            assert_int_equal(q.cr2, cases[i].cr2_after);
+        }
+}
+
+static void a_guest_accepts_the_same_at_the_same_moment(void **state)
+{
+    for (unsigned bits = 0; bits < 16; bits++) {
+        struct hvm_moment m = {bits & 1, bits & 2, bits & 4, bits & 8};
+
+        for (unsigned j = 0; j < ARRAY_SIZE(events); j++) {
+            bool irq, nmi;
+
+            events[j].accepts(&m, &irq, &nmi);
+            assert_int_equal(irq, m.interrupts_enabled && !m.shadow && !m.event_queued);
+            assert_int_equal(nmi, !m.nmi_in_service && !m.shadow && !m.event_queued);
+        }
+    }
+}
+
 /* --- what both share --- */
 
 static void efer_takes_only_the_bits_of_the_mask(void **state)
@@ -370,15 +444,36 @@ static void bitmaps_are_made_anew_when_the_tables_change(void **state)
     assert_int_equal(fake_allocs_live, 0);
 }
 
+static void without_memory_there_are_no_bitmaps(void **state)
+{
+    static const struct hvm_bitmap_format format = {.io_order = 1, .msr_stride = 1};
+    struct domain *d = filled_domain();
+
+    for (int allocations = 0; allocations < 3; allocations++) {
+        fake_alloc_fail_after = allocations;
+        assert_int_equal(hvm_bitmaps_init(d, &format), -XEN_ENOMEM);
+        fake_alloc_fail_after = -1;
+        hvm_bitmaps_free(d, &format);
+        assert_null(d->hvm);
+    }
+    hvm_bitmaps_free(d, &format); /* of a domain that has none */
+    io_map_free(d);
+    assert_int_equal(fake_allocs_live, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_start_is_the_same_in_both_control_blocks),
         cmocka_unit_test(the_pvh_entry_gets_its_start_info_in_ebx),
         cmocka_unit_test(vmx_keeps_its_own_bits_in_hardware),
+        cmocka_unit_test(an_interrupt_or_nmi_is_queued_alike),
+        cmocka_unit_test(an_exception_is_queued_alike),
+        cmocka_unit_test(a_guest_accepts_the_same_at_the_same_moment),
         cmocka_unit_test(efer_takes_only_the_bits_of_the_mask),
         cmocka_unit_test(lme_stands_while_paging_is_on),
         cmocka_unit_test(bitmaps_say_what_the_tables_say),
+        cmocka_unit_test(without_memory_there_are_no_bitmaps),
         cmocka_unit_test(bitmaps_are_made_anew_when_the_tables_change),
     };
 

@@ -75,6 +75,8 @@ struct msr_range {
 const struct pio_range *pio_find(const struct domain *d, u16 port);
 const struct msr_range *msr_find(const struct domain *d, u32 msr);
 bool mmio_find(const struct domain *d, gpa_t gpa, struct mmio_range *range);
+/* The first range that ends at gpa or above. */
+bool mmio_next(const struct domain *d, gpa_t gpa, struct mmio_range *range);
 
 /*
  * One guest access. A part that lies in a range goes to its handler; other ports go to the hardware, other MMIO reads all

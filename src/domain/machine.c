@@ -57,11 +57,13 @@ static mfn_t nearer(mfn_t mfn, mfn_t best, mfn_t first, mfn_t last)
 
 mfn_t machine_protected_from(mfn_t mfn)
 {
-    mfn_t best = INVALID_MFN, lapic = VLAPIC_BASE >> PAGE_SHIFT, page;
+    mfn_t best = INVALID_MFN, lapic = VLAPIC_BASE >> PAGE_SHIFT, page = smp_trampoline() >> PAGE_SHIFT;
 
     best = nearer(mfn, best, torii_region.start >> PAGE_SHIFT,
                   ((torii_region.start + torii_region.size) >> PAGE_SHIFT) - 1);
     best = nearer(mfn, best, lapic, lapic);
+    if (page) /* 0 without one */
+        best = nearer(mfn, best, page, page);
     for (unsigned i = 0; i < ioapic_count(); i++) {
         page = ioapic_get(i)->base >> PAGE_SHIFT;
         best = nearer(mfn, best, page, page);

@@ -227,9 +227,9 @@ static bool mmio_at_or_above(const struct io_map *io, gpa_t gpa, struct mmio_ran
     return true;
 }
 
-/* The first range that ends at or above gpa, consistently. */
-static bool mmio_next(const struct io_map *io, gpa_t gpa, struct mmio_range *range)
+bool mmio_next(const struct domain *d, gpa_t gpa, struct mmio_range *range)
 {
+    const struct io_map *io = d->io;
     bool found;
     u32 seq;
 
@@ -247,7 +247,7 @@ static bool mmio_next(const struct io_map *io, gpa_t gpa, struct mmio_range *ran
 
 bool mmio_find(const struct domain *d, gpa_t gpa, struct mmio_range *range)
 {
-    return mmio_next(d->io, gpa, range) && range->first <= gpa;
+    return mmio_next(d, gpa, range) && range->first <= gpa;
 }
 
 /* Largest naturally aligned piece (1, 2, 4 or 8 bytes) at addr of at most `bytes`. */
@@ -323,7 +323,7 @@ static void mmio_split(struct vcpu *v, gpa_t gpa, unsigned bytes, bool write, u6
         u64 part;
 
         for (piece = aligned_piece(at, bytes - done); piece > 1; piece /= 2)
-            if (!mmio_next(v->d->io, at, &range) || at + piece - 1 < range.first ||
+            if (!mmio_next(v->d, at, &range) || at + piece - 1 < range.first ||
                 (range.first <= at && at + piece - 1 <= range.last))
                 break;
         if (!mmio_find(v->d, at, &range))
@@ -342,7 +342,7 @@ bool mmio_access(struct vcpu *v, gpa_t gpa, unsigned bytes, bool write, u64 *val
     struct mmio_range range;
     gpa_t last = gpa + bytes - 1;
 
-    if (!mmio_next(v->d->io, gpa, &range) || range.first > last)
+    if (!mmio_next(v->d, gpa, &range) || range.first > last)
         return false;
     if (range.first > gpa || range.last < last || (bytes & (bytes - 1))) {
         mmio_split(v, gpa, bytes, write, val);
@@ -406,7 +406,7 @@ void mmio_for_each(const struct domain *d, void (*fn)(void *ctx, gpa_t first, gp
     struct mmio_range range;
     gpa_t from = 0;
 
-    while (mmio_next(d->io, from, &range)) {
+    while (mmio_next(d, from, &range)) {
         fn(ctx, range.first, range.last);
         if (range.last == ~0ull)
             break;

@@ -125,20 +125,29 @@ static bool span_unmap(struct domain *d, mfn_t first, mfn_t last)
     return removed;
 }
 
-/* How many pages from pfn on may be reached directly, or, if none, are to be left out (*free false): they are Torii's,
- * or the guest put something else at their addresses. */
-static u64 same_use(struct domain *d, mfn_t pfn, mfn_t last, bool *free)
+/* The first page from pfn on that no BAR may uncover: Torii's own, or one whose accesses have a handler (ECAM, ...). */
+static mfn_t kept_from(struct domain *d, mfn_t pfn)
 {
     mfn_t protected = machine_protected_from(pfn);
+    struct mmio_range range;
+
+    return mmio_next(d, pfn << PAGE_SHIFT, &range) ? min(protected, max(range.first >> PAGE_SHIFT, pfn)) : protected;
+}
+
+/* How many pages from pfn on may be reached directly, or, if none, are to be left out (*free false): they are kept, or
+ * the guest put something else at their addresses. */
+static u64 same_use(struct domain *d, mfn_t pfn, mfn_t last, bool *free)
+{
+    mfn_t kept = kept_from(d, pfn);
     enum s2_type type;
     u64 nr;
 
     *free = false;
-    if (protected == pfn)
+    if (kept == pfn)
         return 1;
     nr = same_type(d, pfn, last, &type);
     *free = type == S2_NONE || device_memory(type);
-    return min(nr, protected - pfn);
+    return min(nr, kept - pfn);
 }
 
 static void span_map(struct domain *d, mfn_t first, mfn_t last)

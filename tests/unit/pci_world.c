@@ -471,6 +471,19 @@ bool world_trapped(gpa_t gpa)
     return false;
 }
 
+bool mmio_next(const struct domain *d, gpa_t gpa, struct mmio_range *range)
+{
+    bool found = false;
+
+    for (unsigned i = 0; i < mmios; i++) {
+        if (mmio[i].last < gpa || (found && range->first < mmio[i].first))
+            continue;
+        *range = (struct mmio_range){mmio[i].first, mmio[i].last, mmio[i].fn, mmio[i].ctx};
+        found = true;
+    }
+    return found;
+}
+
 static void mmio_do(gpa_t gpa, unsigned bytes, bool write, u64 *val)
 {
     for (unsigned i = 0; i < mmios; i++) {

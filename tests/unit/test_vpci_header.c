@@ -247,6 +247,25 @@ static void pages_in_the_firmware_map_or_of_torii_are_not_touched(void **state)
     assert_int_equal(world_s2(0x10000000), S2_RAM);
 }
 
+static void accept(struct vcpu *v, void *ctx, gpa_t gpa, unsigned bytes, bool write, u64 *val)
+{
+}
+
+/* As over ECAM: what has a handler keeps it. */
+static void a_bar_over_emulated_registers_does_not_uncover_them(void **state)
+{
+    world_bar32(nic, 0, 0xd0000000, 0x8000);
+    world_start();
+    assert_int_equal(mmio_register(&world_domain, 0xd0003000, 0xd0004fff, accept, NULL), 0);
+    assert_int_equal(mmio_register(&world_domain, 0xd0006000, 0xd0006fff, accept, NULL), 0);
+    decode(NIC, true);
+    for (unsigned page = 0; page < 8; page++)
+        assert_int_equal(world_s2(0xd0000000 + page * PAGE_SIZE),
+                         page == 3 || page == 4 || page == 6 ? S2_NONE : S2_MMIO);
+    decode(NIC, false);
+    assert_true(world_trapped(0xd0003000) && world_trapped(0xd0006000));
+}
+
 static void pages_mapped_at_first_touch_become_the_bars(void **state)
 {
     world_bar32(nic, 0, 0xd0000000, 0x2000);
@@ -432,6 +451,7 @@ int main(void)
         TEST(bars_smaller_than_a_page_share_it),
         TEST(overlapping_bars_keep_what_is_still_decoded),
         TEST(pages_in_the_firmware_map_or_of_torii_are_not_touched),
+        TEST(a_bar_over_emulated_registers_does_not_uncover_them),
         TEST(pages_mapped_at_first_touch_become_the_bars),
         TEST(other_mappings_of_the_guest_are_kept),
         TEST(the_rom_needs_both_its_enable_bit_and_decode),

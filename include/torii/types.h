@@ -57,6 +57,9 @@ struct cpuid_regs {
 #define likely(x) __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)
 #define noreturn_fn __attribute__((noreturn))
+/* Kept out of a path whose every instruction counts: what is called from it at times, and what is hardly ever. */
+#define noinline_fn __attribute__((noinline))
+#define cold_fn __attribute__((noinline, cold))
 #define packed __attribute__((packed))
 #define printf_like(fmt, args) __attribute__((format(printf, fmt, args)))
 

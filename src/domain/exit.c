@@ -17,8 +17,6 @@
 #include <torii/traps.h>
 #include <torii/vlapic.h>
 
-#define noinline_fn __attribute__((noinline))
-
 static noinline_fn bool exit_cpuid(struct vcpu *v, const struct hvm_exit *exit)
 {
     u32 leaf = (u32)v->regs.rax, subleaf = (u32)v->regs.rcx;
@@ -184,8 +182,8 @@ static noinline_fn bool exit_mmio(struct vcpu *v, struct hvm_exit *exit)
         guest_fetch(v, b);
         /* A guest must not fill the log. */
         if (__atomic_fetch_add(&told, 1, __ATOMIC_RELAXED) < 16)
-            log_warn("d%uv%u: cannot emulate the access to %#lx at %#lx: %02x %02x %02x %02x %02x %02x\n", v->d->id, v->id,
-                 gpa, v->regs.rip, b[0], b[1], b[2], b[3], b[4], b[5]);
+            log_warn("d%uv%u: cannot emulate the access to %#lx at %#lx: %02x %02x %02x %02x %02x %02x\n", v->d->id,
+                     v->id, gpa, v->regs.rip, b[0], b[1], b[2], b[3], b[4], b[5]);
         inject_ud(v);
     }
     return true;

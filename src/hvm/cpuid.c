@@ -90,7 +90,7 @@ static unsigned core_bits(const struct domain *d)
 }
 
 /* Of leaf 1 what stays: OSXSAVE and APIC follow CR4 and APIC_BASE. */
-static __attribute__((noinline, cold)) void leaf_1_constant(struct vcpu *v, struct cpuid_regs *r)
+static cold_fn void leaf_1_constant(struct vcpu *v, struct cpuid_regs *r)
 {
     *r = cpuid(1, 0);
     r->ebx = (r->ebx & 0xff00u) | min(v->d->nr_vcpus, 255u) << 16 | vlapic_id(v) << 24;

@@ -454,7 +454,7 @@ static int self_ipi_write(struct vlapic *l, u8 vector)
 }
 
 /* What is neither EOI nor ICR nor a good TPR. The initial count has nothing to do with what can be injected. */
-static int __attribute__((noinline, cold)) msr_write_cold(struct vlapic *l, u32 msr, u64 val)
+static cold_fn int msr_write_cold(struct vlapic *l, u32 msr, u64 val)
 {
     unsigned reg = msr - MSR_X2APIC;
 

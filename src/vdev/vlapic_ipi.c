@@ -205,7 +205,7 @@ struct vcpu *vlapic_destination(struct domain *d, u32 id, bool logical)
 
 /* --- the interrupt command register (§11.6.1) --- */
 
-static void __attribute__((noinline, cold)) icr_write_cold(struct vlapic *l, u32 icr, u32 id, bool wide)
+static cold_fn void icr_write_cold(struct vlapic *l, u32 icr, u32 id, bool wide)
 {
     struct domain *d = l->v->d;
     struct destination dest = {.id = id, .logical = icr & ICR_LOGICAL, .wide = wide};

@@ -68,7 +68,7 @@ static bool append(const struct evtchn_fifo *f, struct evtchn_vcpu *ev, u32 prio
  * The port's vCPU or priority has changed since it was last linked (on `old`): both queues locked, by vCPU number, the
  * second without the lock checker's class order.
  */
-static __attribute__((noinline)) bool link_moved(const struct evtchn_fifo *f, struct evtchn *c, event_word_t *word,
+static noinline_fn bool link_moved(const struct evtchn_fifo *f, struct evtchn *c, event_word_t *word,
                                                  u32 port, struct evtchn_vcpu *from, u16 old, struct evtchn_vcpu *to,
                                                  u16 queue)
 {

@@ -13,8 +13,8 @@
 #define TORII_CHANGESET "unavailable"
 #endif
 
-/* Buffers stay out of the dispatch function, which then needs no stack guard: XENVER_version is the ABI's null call. */
-#define noinline_fn __attribute__((noinline))
+/* Buffers stay out of the dispatch function (noinline_fn), which then needs no stack guard: XENVER_version is the ABI's
+ * null call. */
 
 /* What an unprivileged domain reads where the text is none of its business. */
 static const char denied[] = "<denied>";

@@ -20,7 +20,7 @@ static enum insn_mode code_mode(const struct vmcb *c)
  * remembered, since the same few instructions exit over and over. A guest that changes the prefixes of such an instruction
  * in place misleads only itself.
  */
-static __attribute__((noinline, cold)) void decode_next_rip(struct vcpu *v, u32 code, struct hvm_exit *exit)
+static cold_fn void decode_next_rip(struct vcpu *v, u32 code, struct hvm_exit *exit)
 {
     struct vmcb *c = v->hvm->vmcb;
     u8 bytes[INSN_MAX];
@@ -48,7 +48,7 @@ static inline void next_rip(struct vcpu *v, const struct hvm_vcpu *h, const stru
         decode_next_rip(v, code, exit);
 }
 
-static __attribute__((noinline)) void decode_io(const struct vmcb *c, struct hvm_exit *exit)
+static noinline_fn void decode_io(const struct vmcb *c, struct hvm_exit *exit)
 {
     u64 info = c->exitinfo1;
 
@@ -64,7 +64,7 @@ static __attribute__((noinline)) void decode_io(const struct vmcb *c, struct hvm
     exit->io.seg = svm_features.edx & SVM_FEATURE_DECODE_ASSIST ? IOIO_SEG(info) : SEG_DS;
 }
 
-static __attribute__((noinline)) void decode_npf(const struct vmcb *c, struct hvm_exit *exit)
+static noinline_fn void decode_npf(const struct vmcb *c, struct hvm_exit *exit)
 {
     exit->reason = EXIT_MMIO;
     exit->info = exit->mmio.gpa = c->exitinfo2;
@@ -78,7 +78,7 @@ static __attribute__((noinline)) void decode_npf(const struct vmcb *c, struct hv
 }
 
 /* What was asked for has come: the guest can take an interrupt. */
-static __attribute__((noinline)) void window_opened(struct vcpu *v, struct hvm_exit *exit)
+static noinline_fn void window_opened(struct vcpu *v, struct hvm_exit *exit)
 {
     struct vmcb *c = v->hvm->vmcb;
 
@@ -92,7 +92,7 @@ static __attribute__((noinline)) void window_opened(struct vcpu *v, struct hvm_e
 }
 
 /* About to execute IRET: NMIs are open once it has, one instruction later, which the interrupt shadow stands for. */
-static __attribute__((noinline)) void nmi_returns(struct vcpu *v, struct hvm_exit *exit)
+static noinline_fn void nmi_returns(struct vcpu *v, struct hvm_exit *exit)
 {
     struct vmcb *c = v->hvm->vmcb;
 
@@ -105,7 +105,7 @@ static __attribute__((noinline)) void nmi_returns(struct vcpu *v, struct hvm_exi
 }
 
 /* Torii's own data may be in the caches, too: written back, not dropped. */
-static __attribute__((noinline)) void invd(struct vcpu *v, struct hvm_exit *exit)
+static noinline_fn void invd(struct vcpu *v, struct hvm_exit *exit)
 {
     struct vmcb *c = v->hvm->vmcb;
 

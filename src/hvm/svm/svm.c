@@ -280,7 +280,7 @@ static void svm_vcpu_unload(struct vcpu *v)
 static void svm_inject_exception(struct vcpu *v, u8 vector, bool has_error, u32 error, u64 cr2);
 
 /* The trap that an instruction ends with when EFLAGS.TF is set, unless only branches do (§13.1.4). */
-static __attribute__((noinline, cold)) bool single_step(struct vcpu *v)
+static cold_fn bool single_step(struct vcpu *v)
 {
     u64 debugctl;
 

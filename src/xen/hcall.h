@@ -52,6 +52,14 @@ int hcall_domain(const struct hcall *c, domid_t id, struct domain **d);
 /* Count a call whose sub-op is not in its first register. */
 void hcall_count(struct vcpu *v, unsigned nr, u64 sub_op);
 
+/*
+ * A call of the control domain on the structure at args[0], `bytes` long, which begins with its command and the version of
+ * its interface: read to op, carried out by `run`, and written back if that sets *reply and does not fail. What `run`
+ * returns, or -XEN_EPERM (not the control domain), -XEN_EFAULT, -XEN_EACCES (another version).
+ */
+typedef long control_op_fn(const struct hcall *c, void *op, bool *reply);
+long hcall_control_op(struct hcall *c, unsigned nr, u32 version, void *op, size_t bytes, control_op_fn *run);
+
 /* Families. Each returns what the guest finds in its result register. */
 long hypercall_platform_op(struct hcall *c);
 long hypercall_memory_op(struct hcall *c);

@@ -69,6 +69,25 @@ long hypercall_dispatch(struct hcall *c, unsigned nr)
     return dispatch(c, nr);
 }
 
+long hcall_control_op(struct hcall *c, unsigned nr, u32 version, void *op, size_t bytes, control_op_fn *run)
+{
+    const struct {
+        u32 cmd, version;
+    } *head = op;
+    bool reply;
+    long rc;
+
+    if (!c->v->d->privileged)
+        return -XEN_EPERM;
+    if (hcall_read(c, op, c->args[0], bytes))
+        return -XEN_EFAULT;
+    hcall_count(c->v, nr, head->cmd);
+    if (head->version != version)
+        return -XEN_EACCES;
+    rc = run(c, op, &reply);
+    return rc >= 0 && reply && hcall_write(c, c->args[0], op, bytes) ? -XEN_EFAULT : rc;
+}
+
 static inline void args_from_regs(struct hcall *c, const struct guest_regs *r)
 {
     c->args[0] = r->rdi;
@@ -89,7 +108,7 @@ static void args_from_regs_compat(struct hcall *c, const struct guest_regs *r)
     c->args[5] = (u32)r->rbp;
 }
 
-static __attribute__((noinline, cold)) bool args_to_regs(const struct hcall *c, struct guest_regs *r)
+static cold_fn bool args_to_regs(const struct hcall *c, struct guest_regs *r)
 {
     if (!c->compat) {
         r->rdi = c->args[0];
@@ -110,7 +129,7 @@ static __attribute__((noinline, cold)) bool args_to_regs(const struct hcall *c, 
 }
 
 /* A 32-bit caller. */
-static __attribute__((noinline)) bool hypercall_compat(struct vcpu *v)
+static noinline_fn bool hypercall_compat(struct vcpu *v)
 {
     struct hcall *c = &v->hcalls->call;
     long rc;

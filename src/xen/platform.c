@@ -90,8 +90,10 @@ static long enter_acpi_sleep(const struct hcall *c, const struct xenpf_enter_acp
 }
 
 /* Answers in op->u; *reply is set if the caller gets it back. */
-static long run(const struct hcall *c, struct xen_platform_op *op, bool *reply)
+static long run(const struct hcall *c, void *arg, bool *reply)
 {
+    struct xen_platform_op *op = arg;
+
     *reply = true;
     switch (op->cmd) {
     case XENPF_firmware_info:
@@ -130,18 +132,6 @@ static long run(const struct hcall *c, struct xen_platform_op *op, bool *reply)
 long hypercall_platform_op(struct hcall *c)
 {
     struct xen_platform_op op;
-    bool reply;
-    long rc;
 
-    if (!c->v->d->privileged)
-        return -XEN_EPERM;
-    if (hcall_read(c, &op, c->args[0], sizeof(op)))
-        return -XEN_EFAULT;
-    hcall_count(c->v, __HYPERVISOR_platform_op, op.cmd);
-    if (op.interface_version != XENPF_INTERFACE_VERSION)
-        return -XEN_EACCES;
-    rc = run(c, &op, &reply);
-    if (rc >= 0 && reply && hcall_write(c, c->args[0], &op, sizeof(op)))
-        return -XEN_EFAULT;
-    return rc;
+    return hcall_control_op(c, __HYPERVISOR_platform_op, XENPF_INTERFACE_VERSION, &op, sizeof(op), run);
 }

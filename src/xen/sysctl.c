@@ -127,8 +127,10 @@ static long get_pmstat(const struct hcall *c, struct xen_sysctl_get_pmstat *op)
     }
 }
 
-static long run(const struct hcall *c, struct xen_sysctl *op, bool *reply)
+static long run(const struct hcall *c, void *arg, bool *reply)
 {
+    struct xen_sysctl *op = arg;
+
     *reply = false;
     switch (op->cmd) {
     case XEN_SYSCTL_debug_keys:
@@ -146,18 +148,6 @@ static long run(const struct hcall *c, struct xen_sysctl *op, bool *reply)
 long hypercall_sysctl(struct hcall *c)
 {
     struct xen_sysctl op;
-    bool reply;
-    long rc;
 
-    if (!c->v->d->privileged)
-        return -XEN_EPERM;
-    if (hcall_read(c, &op, c->args[0], sizeof(op)))
-        return -XEN_EFAULT;
-    hcall_count(c->v, __HYPERVISOR_sysctl, op.cmd);
-    if (op.interface_version != XEN_SYSCTL_INTERFACE_VERSION)
-        return -XEN_EACCES;
-    rc = run(c, &op, &reply);
-    if (!rc && reply && hcall_write(c, c->args[0], &op, sizeof(op)))
-        return -XEN_EFAULT;
-    return rc;
+    return hcall_control_op(c, __HYPERVISOR_sysctl, XEN_SYSCTL_INTERFACE_VERSION, &op, sizeof(op), run);
 }

@@ -36,14 +36,9 @@ static struct xen_platform_op op;
 
 static long platform(u32 cmd)
 {
-    long rc;
-
     op.cmd = cmd;
     op.interface_version = XENPF_INTERFACE_VERSION;
-    world_put(0, ARG, op);
-    rc = hc(PF, ARG, 0, 0);
-    world_get(0, ARG, op);
-    return rc;
+    return world_op(PF, &op, sizeof(op));
 }
 
 static void platform_op_is_versioned_and_privileged(void **state)

@@ -33,14 +33,9 @@ static int teardown(void **state)
 
 static long platform(u32 cmd)
 {
-    long rc;
-
     op.cmd = cmd;
     op.interface_version = XENPF_INTERFACE_VERSION;
-    world_put(0, ARG, op);
-    rc = hc(PF, ARG, 0, 0);
-    world_get(0, ARG, op);
-    return rc;
+    return world_op(PF, &op, sizeof(op));
 }
 
 #define info op.u.set_pminfo

@@ -30,14 +30,9 @@ static int teardown(void **state)
 
 static long sysctl(u32 cmd)
 {
-    long rc;
-
     op.cmd = cmd;
     op.interface_version = XEN_SYSCTL_INTERFACE_VERSION;
-    world_put(0, ARG, op);
-    rc = hc(__HYPERVISOR_sysctl, ARG, 0, 0);
-    world_get(0, ARG, op);
-    return rc;
+    return world_op(__HYPERVISOR_sysctl, &op, sizeof(op));
 }
 
 static long keys(const char *text, u32 nr)

@@ -165,6 +165,16 @@ long hc(unsigned nr, u64 a0, u64 a1, u64 a2)
     return hc_vcpu(&world_vcpu[0][0], false, nr, a0, a1, a2);
 }
 
+long world_op(unsigned nr, void *op, size_t bytes)
+{
+    long rc;
+
+    memcpy(world_mem(0, ARG), op, bytes);
+    rc = hc(nr, ARG, 0, 0);
+    memcpy(op, world_mem(0, ARG), bytes);
+    return rc;
+}
+
 long hc_domu(unsigned nr, u64 a0, u64 a1, u64 a2)
 {
     return hc_vcpu(&world_vcpu[1][0], false, nr, a0, a1, a2);

@@ -118,6 +118,9 @@ long hc_domu(unsigned nr, u64 a0, u64 a1, u64 a2);
 long hc32(unsigned nr, u64 a0, u64 a1, u64 a2);
 long hc_vcpu(struct vcpu *v, bool compat, unsigned nr, u64 a0, u64 a1, u64 a2);
 
+/* hc with a structure at ARG, which is read back. */
+long world_op(unsigned nr, void *op, size_t bytes);
+
 enum s2_type world_type(unsigned dom, gfn_t gfn);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * bool suspend_save(void (*sleep)(void *stack)): what a call keeps goes to the stack, and all there is to memory. suspend_wake comes from the trampoline with
- * that stack and a word pushed onto it, and returns in its place.
+ * bool suspend_save(void (*sleep)(void *stack)): what a call keeps goes to the stack, and all there is to memory.
+ * suspend_wake comes from the trampoline with that stack and a word pushed onto it, and returns in its place.
  */
     .text
     .globl suspend_save, suspend_wake

@@ -10,7 +10,8 @@ import time
 
 import pytest
 
-from lib.debian import Debian, complaints
+from lib import linux
+from lib.debian import Debian
 from lib.vm import BUILD, ROOT
 
 pytestmark = [pytest.mark.xdist_group("debian"),
@@ -66,7 +67,7 @@ def check_chips(d, chip):
 
 
 def finish(d):
-    found = complaints(d.log())
+    found = linux.trouble(d.log())
     assert not found, "\n".join(found)
     d.vm.never(r"cannot be bound|\(torii\).*(refused|lost)")
     d.power_off()

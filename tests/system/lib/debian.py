@@ -11,6 +11,7 @@ import socket
 import subprocess
 import time
 
+from . import linux
 from .vm import BUILD, ROOT, SCALE, VM, Failure
 
 # What each kind of disk and card is to QEMU; {id} names its drive or net.
@@ -26,9 +27,6 @@ LEGACY_ROWS = {**ROWS, "virtio": r"virtio\d+$", "virtio-net": r"virtio\d+$", "nv
 SCRATCH_BYTES = 256 << 20
 # systemd gives up on what takes 90 seconds; an emulator on a busy host may take longer.
 PATIENCE = "systemd.default_timeout_start_sec=900"
-# Nothing of this may be in the log of a machine that works.
-TROUBLE = (r"nobody cared|Failed to add - passthrough|timed out|[tT]imeout|unchecked MSR access|Call Trace|I/O error|"
-           r"AER:|DMAR|No irq handler|cannot be bound|failed command|Disabling IRQ|spurious|EXT4-fs error")
 
 
 @functools.cache
@@ -137,7 +135,7 @@ class Debian:
 
     def interrupts(self):
         """{action: (chip, count over all CPUs)} of /proc/interrupts."""
-        return parse_interrupts(self.ssh("cat /proc/interrupts"))
+        return linux.interrupts(self.ssh("cat /proc/interrupts"))
 
     def rows(self, kind):
         pattern = (LEGACY_ROWS if self.legacy else ROWS)[kind]
@@ -207,19 +205,3 @@ class Debian:
         check = subprocess.run(["/sbin/e2fsck", "-fn", self.image], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         assert check.returncode == 0 and "recovery" not in check.stdout, check.stdout
         return check.stdout
-
-
-def parse_interrupts(text):
-    found = {}
-    for line in text.splitlines():
-        match = re.match(r"\s*\d+:((?:\s+\d+)+)\s+(.*?(?:edge|fasteoi|level|MSI\S*))\s+(.*)$", line)
-        if match:
-            chip, action = match.group(2), re.sub(r"^\d+-\w+\s+", "", match.group(3))
-            count = sum(map(int, match.group(1).split()))
-            for name in action.split(", "):
-                found[name] = (chip, count + found.get(name, ("", 0))[1])
-    return found
-
-
-def complaints(log):
-    return [line for line in log.splitlines() if re.search(TROUBLE, line) and not re.search("ommand line:|nomsi", line)]

@@ -11,6 +11,7 @@ import subprocess
 import tempfile
 import threading
 
+from . import linux
 from .vm import BUILD, ROOT
 
 MODULES = "nvme ahci sd_mod virtio_pci virtio_blk virtio_net virtio-rng e1000e igb igbvf xhci_pci usb_storage"
@@ -24,8 +25,6 @@ ROWS = {"nvme": r"nvme0q[1-9]", "sata": r"ahci", "virtio-blk": r"virtio\d+-req",
 # On a legacy line a device has one action, named for the device alone.
 LEGACY_ROWS = {**ROWS, "virtio-blk": r"virtio\d+$", "virtio-net": r"virtio\d+$", "virtio-rng": r"virtio\d+$",
                "e1000e": r"eth\d+$"}
-TROUBLE = (r"nobody cared|Failed to add - passthrough|timed out|[tT]imeout|unchecked MSR access|Call Trace|I/O error|"
-           r"Buffer I/O|AER: (?!enabled)|DMAR|No irq handler|cannot be bound|failed command|Disabling IRQ|spurious")
 
 
 @functools.cache
@@ -77,20 +76,12 @@ class Peer:
 
 def interrupts(vm):
     """{action: (chip, count over all CPUs)} of /proc/interrupts."""
-    found = {}
-    for line in vm.run("cat /proc/interrupts").splitlines():
-        match = re.match(r"\s*\d+:((?:\s+\d+)+)\s+(.*?(?:edge|fasteoi|level|MSI\S*))\s+(.*)$", line)
-        if match:
-            chip, action = match.group(2), re.sub(r"^\d+-\w+\s+", "", match.group(3))
-            count = sum(map(int, match.group(1).split()))
-            for name in action.split(", "):
-                found[name] = (chip, count + found.get(name, ("", 0))[1])
-    return found
+    return linux.interrupts(vm.run("cat /proc/interrupts"))
 
 
 def check_log(vm):
     """Dom0's log and Torii's tell of no trouble."""
-    found = [line for line in vm.run("dmesg", 60).splitlines() if re.search(TROUBLE, line) and "nomsi" not in line]
+    found = linux.trouble(vm.run("dmesg", 60))
     assert not found, "\n".join(found)
     vm.never(r"cannot be bound|\(torii\).*(refused|lost)")
 

@@ -24,6 +24,7 @@
 #include <torii/traps.h>
 #include <torii/vlapic.h>
 
+#include "event_log.h"
 #include "fake_core.h"
 
 #define CPUS  2
@@ -34,30 +35,6 @@ static struct domain dom;
 static struct vcpu vcpus[VCPUS];
 static struct exit_stat stats[VCPUS][EXIT_REASONS];
 struct domain *dom0;
-
-/* What happened, in order: words, separated by blanks. */
-static char events[4096];
-
-static inline void printf_like(1, 2) happen(const char *fmt, ...)
-{
-    char word[64];
-    va_list ap;
-
-    va_start(ap, fmt);
-    vsnprintf(word, sizeof(word), fmt, ap);
-    va_end(ap);
-    assert_true(strlen(events) + strlen(word) + 2 < sizeof(events));
-    if (events[0])
-        strcat(events, " ");
-    strcat(events, word);
-    assert_int_equal(fake_locks_held, 0);
-}
-
-static inline void assert_events(const char *expected)
-{
-    assert_string_equal(events, expected);
-    events[0] = '\0';
-}
 
 /* --- the rooms beside it --- */
 

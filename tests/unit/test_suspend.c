@@ -30,6 +30,7 @@
 #include <torii/vpower.h>
 
 #include "../../src/acpi/defs.h"
+#include "event_log.h"
 #include "fake_core.h"
 
 #define CPUS       3
@@ -44,30 +45,6 @@ static struct pcpu cpus[CPUS];
 static struct domain dom;
 static struct vcpu vcpus[VCPUS];
 static struct suspend by_register = {.d = &dom, .val = {0x2401, 0x2400}}, by_call = {.d = &dom, .by_call = true};
-
-/* What happened, in order. */
-static char events[4096];
-
-static void printf_like(1, 2) happen(const char *fmt, ...)
-{
-    char word[64];
-    va_list ap;
-
-    va_start(ap, fmt);
-    vsnprintf(word, sizeof(word), fmt, ap);
-    va_end(ap);
-    assert_true(strlen(events) + strlen(word) + 2 < sizeof(events));
-    if (events[0])
-        strcat(events, " ");
-    strcat(events, word);
-    assert_int_equal(fake_locks_held, 0);
-}
-
-static void assert_events(const char *expected)
-{
-    assert_string_equal(events, expected);
-    events[0] = '\0';
-}
 
 /* --- the machine --- */
 

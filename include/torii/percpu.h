@@ -40,6 +40,7 @@ struct pcpu {
     struct pcpu *self;
     unsigned id; /* dense number */
     u32 apic_id;
+    bool answered;         /* it came out of the trampoline */
     bool started;          /* it runs Torii */
     bool parked;           /* stopped, until the machine is awake again */
     bool unfit;            /* started, but not to be used */

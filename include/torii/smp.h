@@ -18,6 +18,12 @@ paddr_t smp_trampoline(void);
 void smp_aim_trampoline(void (*entry)(void *arg), void *stack, void *arg);
 
 /*
+ * Make the processor run from this page below 1 MiB, which sets *answered. Tried for 2 s at most; then it is left waiting for
+ * another SIPI: false. Needs the clock. src/machine/startup.c
+ */
+bool smp_startup(u32 apic_id, paddr_t page, bool *answered);
+
+/*
  * Suspend to RAM. smp_hold: who starts waits for smp_release again. smp_park: the calling CPU c stops, its caches written back;
  * c->parked. smp_unpark: start it anew, from the boot CPU; false if it does not come.
  */

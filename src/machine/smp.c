@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Bringing up the other processors, at boot and when they are added to the running machine: INIT, SIPI (SDM vol. 3
- * §9.4.4), a trampoline page below 1 MiB that stays Torii's.
+ * Bringing up the other processors, at boot and when they are added to the running machine, by a trampoline page
+ * below 1 MiB that stays Torii's.
  */
 #include <torii/acpi.h>
 #include <torii/alloc.h>
@@ -27,11 +27,12 @@
 extern char trampoline_start[], trampoline_end[];
 extern char trampoline_cr3[], trampoline_entry[], trampoline_stack[], trampoline_arg[];
 
-#define WARP_ROUNDS     2000
-#define START_TRIES_MS  1000
+#define WARP_ROUNDS 2000
+#define START_MS    5000
 
 static bool scheduler_may_start;
-/* Rendezvous for comparing TSCs: the boot CPU names a processor, that one answers, both look, it says when it is done. */
+/* Rendezvous for comparing TSCs: the boot CPU names a processor, that one answers, both look, it says when it is done.
+ */
 static unsigned warp_cpu;
 #define WARP_HERE BIT(31)
 #define WARP_DONE 0
@@ -60,6 +61,7 @@ static void ap_main(void *arg)
 {
     struct pcpu *c = arg;
 
+    atomic_store(&c->answered, true);
     write_cr3(mm_kernel_cr3());
     cpu_features_init();
     pcpu_load(c);
@@ -86,8 +88,8 @@ static void ap_main(void *arg)
 }
 
 /*
- * A page of RAM above the interrupt vector table and BIOS data; low, since many programs look for tables higher up, and below
- * the pages where simple systems put trampolines of their own without a look at the memory map.
+ * A page of RAM above the interrupt vector table and BIOS data; low, since many programs look for tables higher up, and
+ * below the pages where simple systems put trampolines of their own without a look at the memory map.
  */
 static paddr_t find_page(void)
 {
@@ -132,13 +134,10 @@ void smp_aim_trampoline(void (*entry)(void *arg), void *stack, void *arg)
 static bool start_cpu(struct pcpu *c)
 {
     smp_aim_trampoline(ap_main, (char *)c->stack + STACK_PAGES * PAGE_SIZE, c);
-    lapic_send(c->apic_id, ICR_INIT | ICR_ASSERT);
-    machine_delay_ms(10);
-    for (unsigned i = 0; i < 2; i++) {
-        lapic_send(c->apic_id, ICR_STARTUP | ICR_ASSERT | (u32)(trampoline >> PAGE_SHIFT));
-        if (wait_started(c, i ? START_TRIES_MS : 10))
-            return true;
-    }
+    if (!smp_startup(c->apic_id, trampoline, &c->answered))
+        return false;
+    if (wait_started(c, START_MS))
+        return true;
     lapic_send(c->apic_id, ICR_INIT | ICR_ASSERT);
     return false;
 }
@@ -217,6 +216,8 @@ void smp_restore_boot_cpu(struct pcpu *c)
     pcpu_load(c);
     mtrr_restore();
     lapic_restore_boot();
+    /* Firmware may have left the others running, in memory that is not its own any more (startup.c). */
+    lapic_send(0, ICR_INIT | ICR_ASSERT | ICR_ALL_BUT_SELF);
 }
 
 void noreturn_fn smp_park(struct pcpu *c)

@@ -22,11 +22,12 @@ void nmi_all_but_self(void);
 void console_save(void);
 void console_restore(void);
 
-/* True for pages Dom0 must never reach by identity: Torii's own memory, interrupt controllers, ECAM, IOMMUs. */
+/* True for pages Dom0 must never reach by identity: Torii's memory and trampoline, interrupt controllers. */
 bool machine_page_is_protected(mfn_t mfn);
 /* The first such page at mfn or above; INVALID_MFN if there is none. */
 mfn_t machine_protected_from(mfn_t mfn);
-/* True if the page is RAM by the firmware's map. */
+/* The same for pages that are RAM by the firmware's map, all of them. */
 bool machine_page_is_ram(mfn_t mfn);
+mfn_t machine_ram_from(mfn_t mfn);
 
 #endif

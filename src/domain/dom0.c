@@ -31,11 +31,6 @@
 
 static struct dom0_memmap memmap;
 
-bool machine_page_is_ram(mfn_t mfn)
-{
-    return e820_covers(&boot_info.e820, mfn << PAGE_SHIFT, (mfn + 1) << PAGE_SHIFT, E820_RAM);
-}
-
 /* dom0_max_vcpus=N, or MIN-MAX: MIN are there at boot, the rest can come later. *online: how many at boot. */
 static unsigned dom0_vcpus(unsigned *online)
 {

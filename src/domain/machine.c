@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The machine as a whole: its end, and which of its pages are nobody's but Torii's. It stands on top of the rooms it
- * needs. */
+/* The machine as a whole: its end, and which of its pages are RAM or nobody's but Torii's. It stands on top of the rooms
+ * it needs. */
+#include <torii/boot_info.h>
 #include <torii/cpu.h>
 #include <torii/hvm.h>
 #include <torii/irq.h>
@@ -49,10 +50,10 @@ void machine_delay_ms(unsigned ms)
         asm volatile("pause");
 }
 
-/* The page of [first, last] that is the next at mfn or above, or best if that is nearer. */
+/* The page of [first, last], which may be empty, that is the next at mfn or above, or best if that is nearer. */
 static mfn_t nearer(mfn_t mfn, mfn_t best, mfn_t first, mfn_t last)
 {
-    return mfn > last ? best : min(best, max(mfn, first));
+    return first > last || mfn > last ? best : min(best, max(mfn, first));
 }
 
 mfn_t machine_protected_from(mfn_t mfn)
@@ -74,4 +75,20 @@ mfn_t machine_protected_from(mfn_t mfn)
 bool machine_page_is_protected(mfn_t mfn)
 {
     return machine_protected_from(mfn) == mfn;
+}
+
+mfn_t machine_ram_from(mfn_t mfn)
+{
+    const struct e820 *map = &boot_info.e820;
+    mfn_t best = INVALID_MFN;
+
+    for (const struct e820_entry *e = map->entry; e < map->entry + map->nr; e++)
+        if (e->type == E820_RAM && e->addr + e->size >= PAGE_SIZE)
+            best = nearer(mfn, best, ALIGN_UP(e->addr, PAGE_SIZE) >> PAGE_SHIFT, ((e->addr + e->size) >> PAGE_SHIFT) - 1);
+    return best;
+}
+
+bool machine_page_is_ram(mfn_t mfn)
+{
+    return machine_ram_from(mfn) == mfn;
 }

@@ -96,27 +96,28 @@ void mmio_deny(struct vcpu *v, void *ctx, gpa_t gpa, unsigned bytes, bool write,
 }
 
 static gpa_t handled = ~0ul;
-static enum s2_type mapped_type;
-static mfn_t ram_page = ~0ul, protected_page = ~0ul;
+static mfn_t ram_page = ~0ul, protected_page = ~0ul, mapped_page = ~0ul;
 
-bool mmio_find(const struct domain *d, gpa_t gpa, struct mmio_range *range)
+bool mmio_next(const struct domain *d, gpa_t gpa, struct mmio_range *range)
 {
-    return gpa == handled;
+    range->first = range->last = handled;
+    return gpa <= handled;
 }
 
-enum s2_type s2_lookup(struct domain *d, gfn_t gfn, mfn_t *mfn, unsigned *access)
+enum s2_type s2_lookup_run(struct domain *d, gfn_t gfn, u64 *nr)
 {
-    return mapped_type;
+    *nr = mapped_page > gfn ? mapped_page - gfn : 1;
+    return gfn == mapped_page ? S2_MMIO : S2_NONE;
 }
 
-bool machine_page_is_ram(mfn_t mfn)
+mfn_t machine_ram_from(mfn_t mfn)
 {
-    return mfn == ram_page;
+    return mfn <= ram_page ? ram_page : INVALID_MFN;
 }
 
-bool machine_page_is_protected(mfn_t mfn)
+mfn_t machine_protected_from(mfn_t mfn)
 {
-    return mfn == protected_page;
+    return mfn <= protected_page ? protected_page : INVALID_MFN;
 }
 
 void sched_assign(struct vcpu *v, struct pcpu *c)
@@ -238,8 +239,7 @@ static int start(void **state)
     steps_left = -1;
     steps = paused = offlined = dumps = traces = clocks = assigned = statistics = 0;
     denied_first = denied_last = 0;
-    handled = ram_page = protected_page = ~0ul;
-    mapped_type = S2_NONE;
+    handled = ram_page = protected_page = mapped_page = ~0ul;
     machine = RUNS;
     return 0;
 }
@@ -367,9 +367,13 @@ static void only_pages_nobody_speaks_for_may_be_faulted_in(void **state)
     ram_page = ~0ul;
     protected_page = 0xd0000;
     assert_false(domain_may_fault_in(d, 0xd0000000, 0x3000));
+    protected_page = 0xd0003;
+    assert_true(domain_may_fault_in(d, 0xd0000000, 0x3000));
     protected_page = ~0ul;
-    mapped_type = S2_MMIO;
-    assert_false(domain_may_fault_in(d, 0xd0000000, 0x1000));
+    mapped_page = 0xd0002;
+    assert_false(domain_may_fault_in(d, 0xd0000000, 0x3000));
+    assert_true(domain_may_fault_in(d, 0xd0000000, 0x2000));
+    assert_true(domain_may_fault_in(d, 0xd0003000, 0x1000));
     discard(d);
     discard(other);
 }

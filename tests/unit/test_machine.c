@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* links: src/domain/machine.c tests/unit/fakes.c */
-/* Pages of the machine that are nobody's but Torii's. */
+/* Which pages of the machine are RAM, and which are nobody's but Torii's. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <torii/boot_info.h>
 #include <torii/hvm.h>
 #include <torii/irq.h>
 #include <torii/log.h>
@@ -22,6 +23,7 @@
 #define HOME_BYTES 0x400000ul
 #define FRAME(pa)  ((pa) >> PAGE_SHIFT)
 
+struct boot_info boot_info;
 struct torii_region torii_region;
 const struct hvm_ops *hvm;
 struct tsc_scale tsc_scale;
@@ -121,6 +123,27 @@ static void the_next_protected_page_is_the_nearest(void **state)
     assert_int_equal(machine_protected_from(FRAME(VLAPIC_BASE) + 1), INVALID_MFN);
 }
 
+static void a_page_is_ram_if_all_of_it_is(void **state)
+{
+    boot_info.e820 = (struct e820){
+        .nr = 4,
+        .entry = {{0, 0x9fc00, E820_RAM},
+                  {0x9fc00, 0x400, E820_RESERVED},
+                  {0x100000, 0x100000, E820_RAM},
+                  {0x300800, 0x900, E820_RAM}},
+    };
+    assert_true(machine_page_is_ram(0));
+    assert_true(machine_page_is_ram(0x9e));
+    assert_false(machine_page_is_ram(0x9f));
+    assert_int_equal(machine_ram_from(0x9f), 0x100);
+    assert_int_equal(machine_ram_from(0x123), 0x123);
+    assert_true(machine_page_is_ram(0x1ff));
+    assert_false(machine_page_is_ram(0x200));
+    assert_int_equal(machine_ram_from(0x200), INVALID_MFN); /* no whole page in the last entry */
+    boot_info.e820.nr = 0;
+    assert_int_equal(machine_ram_from(0), INVALID_MFN);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -128,6 +151,7 @@ int main(void)
         cmocka_unit_test_setup(interrupt_controllers_are_protected, fresh),
         cmocka_unit_test_setup(without_a_trampoline_page_0_is_free, fresh),
         cmocka_unit_test_setup(the_next_protected_page_is_the_nearest, fresh),
+        cmocka_unit_test_setup(a_page_is_ram_if_all_of_it_is, fresh),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -7,11 +7,15 @@ hypercalls.csv, profile.csv, versions.txt and the plots; prints the tables.
 """
 import argparse
 import csv
+import dataclasses
+import os
 import pathlib
 import re
+import socket
 import struct
 import subprocess
 import sys
+import threading
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
@@ -50,8 +54,6 @@ def cpu_seconds(vm):
 
 def plugged(config, name, profile=""):
     """The same with the plugin; where its counts go."""
-    import dataclasses
-
     counts = WORK / f"{name}.counts"
     counts.unlink(missing_ok=True)
     args = f"-plugin {PLUGIN},out={counts}" + (f",profile={profile}" if profile else "")
@@ -62,19 +64,98 @@ def read_counts(file):
     return {k: int(v) for k, v in (line.split() for line in file.read_text().splitlines())}
 
 
-def count(config, name, until=None, idle=0, profile=""):
-    """Run to the machine's end, or `idle` seconds behind the line `until`; the plugin's counts."""
+def count(config, name, profile=""):
+    """Run to the machine's end; the plugin's counts."""
     config, counts = plugged(config, name, profile)
     with VM(config, f"bench-{name}") as vm:
-        if until:
-            vm.expect(until, 400)
-            time.sleep(idle)
-            vm.qmp("quit")
-            vm._process.wait(60)
-        else:
-            vm.wait_exit(400)
+        vm.wait_exit(400)
         text = vm.text
     return read_counts(counts), text
+
+
+class Marks:
+    """Counts of a running machine: `with` a config, then take() as often as wanted."""
+
+    def __init__(self, config, name):
+        self.config, self.counts = plugged(config, name)
+        self.mark, self.taken = WORK / f"{name}.mark", 0
+        self.mark.unlink(missing_ok=True)
+        self.config = dataclasses.replace(self.config, qemu_args=f"{self.config.qemu_args},mark={self.mark}")
+
+    def take(self):
+        self.taken += 1
+        self.mark.touch()
+        end = time.monotonic() + 30
+        while self.mark.exists():
+            if time.monotonic() > end:
+                sys.exit(f"the plugin does not look at {self.mark}")
+            time.sleep(0.02)
+        return read_counts(self.counts.with_name(f"{self.counts.name}.{self.taken}"))
+
+
+LOADS = ["disk", "network", "compile"]
+LOAD_NAMES = {"disk": "32 MiB from, 16 MiB to an NVMe disk", "network": "8 MiB by TCP through an e1000e",
+              "compile": "4000 functions by tcc"}
+NETWORK_BYTES = 8 << 20
+
+
+def serve(listener):
+    """Dom0's peer: whoever connects gets NETWORK_BYTES."""
+    while True:
+        try:
+            connection, _ = listener.accept()
+        except OSError:
+            return
+        with connection:
+            connection.sendall(bytes(NETWORK_BYTES))
+
+
+def loads_config(hv, port):
+    initrd, disk = WORK / "initrd-loads.gz", WORK / "disk.img"
+    if not initrd.exists():
+        env = {**os.environ, "BUILD": str(BUILD)}
+        kernel = subprocess.run([ROOT / "tools/fetch-kernel.sh", "6.1"], check=True, stdout=subprocess.PIPE, text=True, env=env)
+        subprocess.run([ROOT / "tools/make-initramfs.sh", initrd, "-k", kernel.stdout.strip(), "-m", "nvme e1000e",
+                        "-t", ROOT / "bench/guest", "-p", "tcc"], check=True, env=env)
+    with open(disk, "wb") as f:
+        f.truncate(64 << 20)
+    devices = (f"-drive file={disk},if=none,id=disk,format=raw -device nvme,drive=disk,serial=bench "
+               "-netdev user,id=net -device e1000e,netdev=net")
+    return boot_config(hv, initrd=str(initrd), cmdline=f"torii.cmd=loads.sh bench.port={port}", qemu_args=devices)
+
+
+def one_load(vm, load, at):
+    """What at() says at the beginning and at the end of a load."""
+    vm.expect(rf"bench: begin {load}", 400)
+    before = at()
+    vm.expect(r"bench: (end|failed)", 600)
+    after = at()
+    if "bench: failed" in vm.text:
+        sys.exit(f"{load}: the load fails")
+    return before, after
+
+
+def loads(table):
+    """Disk, network and compiler in Dom0: times without the plugin, counts with it."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    threading.Thread(target=serve, args=(listener,), daemon=True).start()
+    for hv in HVS:
+        config = loads_config(hv, listener.getsockname()[1])
+        with VM(config, f"bench-loads-{hv}") as vm:
+            for load in LOADS:
+                (cpu, wall), (cpu_end, wall_end) = one_load(vm, load, lambda: (cpu_seconds(vm), vm.elapsed()))
+                # the script sleeps a second first, so that the counters can be marked
+                table.set(f"{LOAD_NAMES[load]}: host CPU", "s", hv, round(cpu_end - cpu, 2))
+                table.set(f"{LOAD_NAMES[load]}: wall clock", "s", hv, round(wall_end - wall - 1, 2))
+            vm.wait_exit(120)
+        marks = Marks(config, f"loads-{hv}")
+        with VM(marks.config, f"bench-loads-counted-{hv}") as vm:
+            for load in LOADS:
+                before, after = one_load(vm, load, marks.take)
+                for key, what, unit in COUNTED if hv != "none" else []:
+                    table.set(f"{LOAD_NAMES[load]}: {what}", unit, hv, after[key] - before[key])
+            vm.wait_exit(120)
+    listener.close()
 
 
 def timed(config, name, lines):
@@ -94,20 +175,29 @@ class Table:
     def __init__(self):
         self.rows = {}
 
+    def read(self, file):
+        """The rows of an earlier run."""
+        with open(file, newline="") as f:
+            for row in csv.DictReader(f):
+                for hv in HVS:
+                    if row[hv]:
+                        value = float(row[hv]) if "." in row[hv] else int(row[hv])
+                        self.set(row["what"], row["unit"], hv, value)
+
     def set(self, what, unit, hv, value):
         self.rows.setdefault((what, unit), {})[hv] = value
 
     def get(self, what, hv):
         return next((v.get(hv) for (w, _), v in self.rows.items() if w == what), None)
 
-    def show(self):
-        print(f"\n{'':58}" + "".join(f"{NAMES[h]:>16}" for h in HVS) + f"{'Torii / Xen':>14}")
+    def lines(self):
+        yield f"{'':58}" + "".join(f"{NAMES[h]:>16}" for h in HVS) + f"{'Torii / Xen':>14}"
         for (what, unit), values in self.rows.items():
             cells = "".join(f"{number(values.get(h)):>16}" for h in HVS)
             ratio = ""
             if values.get("xen") and values.get("torii") is not None:
                 ratio = f"{values['torii'] / values['xen']:.3f}"
-            print(f"{what + (f' [{unit}]' if unit else ''):58}{cells}{ratio:>14}")
+            yield f"{what + (f' [{unit}]' if unit else ''):58}{cells}{ratio:>14}"
 
     def write(self, file):
         with open(file, "w", newline="") as f:
@@ -171,22 +261,28 @@ def times(table, runs):
             table.set(f"{what}: wall clock", "s", hv, round(best[hv][which][1], 2))
 
 
+COUNTED = [("vmruns", "VMRUNs", ""), ("hypervisor", "hypervisor", "instructions"), ("guest", "guest", "instructions")]
+
+
 def idle_minute(table, seconds):
     for hv in ("xen", "torii"):
-        config = boot_config(hv, cmdline="torii.run=shell")
-        before, _ = count(config, f"idle0-{hv}", until=r"torii-dom0: shell")
-        after, _ = count(config, f"idle1-{hv}", until=r"torii-dom0: shell", idle=seconds)
-        for counts in (before, after):
-            counts["hypervisor"] -= counts["before_first_entry"]
-        for key, what, unit in (("vmruns", "VMRUNs", ""), ("hypervisor", "hypervisor", "instructions"),
-                                ("guest", "guest", "instructions")):
-            table.set(f"an idle {seconds} s at the shell: {what}", unit, hv, max(after[key] - before[key], 0))
+        marks = Marks(boot_config(hv, cmdline="torii.run=shell"), f"idle-{hv}")
+        with VM(marks.config, f"bench-idle-{hv}") as vm:
+            vm.expect(r"torii-dom0: shell", 400)
+            time.sleep(5)
+            before = marks.take()
+            time.sleep(seconds)
+            after = marks.take()
+            vm.qmp("quit")
+            vm._process.wait(60)
+        for key, what, unit in COUNTED:
+            table.set(f"an idle {seconds} s at the shell: {what}", unit, hv, after[key] - before[key])
 
 
 def costs():
     """{operation: {hv: instructions}} of tests/guests/micro.c, the TSC counting instructions."""
     found = {}
-    for hv in ("xen", "torii"):
+    for hv in HVS:
         run = Run("micro", "micro", cpus=1, mem=512, qemu="-icount shift=0,sleep=off -device edu,addr=5", cmdline="rounds=50")
         with VM(guest_config(run, hv), f"bench-micro-{hv}") as vm:
             vm.expect(r"^1\.\.\d+$", 300)
@@ -197,10 +293,10 @@ def costs():
     return found
 
 
-def show_costs(found):
-    print(f"\n{'cost of one operation [instructions, guest and hypervisor]':58}{'Xen 4.17 PVH':>16}{'Torii':>16}")
+def cost_lines(found):
+    yield f"{'cost of one operation [instructions, guest and hypervisor]':58}" + "".join(f"{NAMES[h]:>16}" for h in HVS)
     for name, values in found.items():
-        print(f"{name:58}{number(values.get('xen')):>16}{number(values.get('torii')):>16}")
+        yield f"{name:58}" + "".join(f"{number(values.get(hv)):>16}" for hv in HVS)
 
 
 def write_rows(file, header, rows):
@@ -240,16 +336,21 @@ def plot():
     subprocess.run(["gnuplot", ROOT / "bench" / "plots.gp"], check=True, cwd=OUT)
 
 
+PARTS = ["entry", "boot", "times", "idle", "loads", "costs"]
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=3, help="timed boots of each; the best counts")
     parser.add_argument("--idle", type=int, default=60, help="seconds of idleness; 0 leaves it out")
-    parser.add_argument("--only", choices=["entry", "boot", "times", "idle", "costs"], action="append")
+    parser.add_argument("--only", choices=PARTS, action="append", help="measure these; the other rows stay")
     args = parser.parse_args()
-    wanted = args.only or ["entry", "boot", "times", "idle", "costs"]
+    wanted = args.only or PARTS
     for directory in (OUT, WORK):
         directory.mkdir(parents=True, exist_ok=True)
     table, hypercalls, found = Table(), [], {}
+    if args.only and (OUT / "results.csv").exists():
+        table.read(OUT / "results.csv")
     if "entry" in wanted:
         first_entry(table)
     if "boot" in wanted:
@@ -258,22 +359,27 @@ def main():
         times(table, args.runs)
     if "idle" in wanted and args.idle:
         idle_minute(table, args.idle)
+    if "loads" in wanted:
+        loads(table)
     if "costs" in wanted:
         found = costs()
     print("\n".join(versions()))
-    table.show()
+    print("\n" + "\n".join(table.lines()))
     if hypercalls:
         print("\nTorii's hypercalls: " + ", ".join(f"{op}.{sub} {n}" for op, sub, n in
                                                    sorted(hypercalls, key=lambda h: -h[2])[:12]))
         profile()
     if found:
-        show_costs(found)
-    if args.only:
-        return
+        print("\n" + "\n".join(cost_lines(found)))
     table.write(OUT / "results.csv")
-    write_rows(OUT / "hypercalls.csv", ["hypercall", "sub-op", "count"], hypercalls)
-    write_rows(OUT / "costs.csv", ["operation", "xen", "torii"],
-               [(name, v.get("xen", ""), v.get("torii", "")) for name, v in found.items()])
+    if hypercalls:
+        write_rows(OUT / "hypercalls.csv", ["hypercall", "sub-op", "count"], hypercalls)
+    if found:
+        write_rows(OUT / "costs.csv", ["operation"] + HVS,
+                   [(name, *(v.get(hv, "") for hv in HVS)) for name, v in found.items()])
+    with open(OUT / "costs.csv", newline="") as f:
+        found = {row["operation"]: {hv: int(row[hv]) for hv in HVS if row.get(hv)} for row in csv.DictReader(f)}
+    (OUT / "table.txt").write_text("\n".join([*table.lines(), "", *cost_lines(found), ""]))
     plot()
 
 

@@ -14,8 +14,8 @@ set output 'costs.svg'
 set title 'One operation under -icount: instructions of guest and hypervisor'
 set logscale y
 set xtics rotate by -40 noenhanced
-plot 'costs.csv' every ::1 using 2:xtic(1) title 'Xen 4.17 PVH' lc rgb '#b0b0b0', \
-     '' every ::1 using 3 title 'Torii' lc rgb '#c8402f'
+plot 'costs.csv' every ::1 using 3:xtic(1) title 'Xen 4.17 PVH' lc rgb '#b0b0b0', \
+     '' every ::1 using 4 title 'Torii' lc rgb '#c8402f'
 
 set output 'boot.svg'
 set title 'Debian 6.1 with 2 CPUs, from boot to power-off'

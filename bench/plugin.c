@@ -3,9 +3,10 @@
  * A TCG plugin that tells hypervisor from guest: whatever runs between VMRUN and the instruction behind it is guest.
  * It counts, per CPU, VMRUNs, VMMCALLs and instructions on either side, and all instructions before the first VMRUN.
  *
- *   -plugin plugin.so,out=FILE[,profile=FILE]
+ *   -plugin plugin.so,out=FILE[,mark=FILE][,profile=FILE]
  *
- * out: "name value" lines when QEMU ends. profile: instructions by translation block of the hypervisor since the first
+ * out: "name value" lines when QEMU ends; and the same in FILE.1, FILE.2, ... each time a file by the name of `mark` has
+ * appeared, which is removed then. profile: instructions by translation block of the hypervisor since the first
  * VMRUN, "address instructions executions", for tools/hvprof.
  *
  * The few functions of the plugin interface that are used are declared here (version 1 of it, QEMU 4.2 and later).
@@ -17,6 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 typedef uint64_t plugin_id;
 struct qemu_plugin_tb;
@@ -63,7 +65,7 @@ static unsigned nr_behind;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static uint64_t before_first;
 static bool entered;
-static const char *out, *profile;
+static const char *out, *profile, *mark;
 
 static uint64_t total(void)
 {
@@ -148,14 +150,10 @@ static void write_profile(void)
     fclose(f);
 }
 
-static void ended(plugin_id id, void *data)
+static void write_counts(FILE *f)
 {
     struct cpu sum = {0};
-    FILE *f = out ? fopen(out, "w") : stderr;
 
-    (void)id, (void)data;
-    if (!f)
-        return;
     for (unsigned i = 0; i < MAX_CPUS; i++) {
         struct cpu *c = &cpus[i];
 
@@ -170,21 +168,56 @@ static void ended(plugin_id id, void *data)
             (unsigned long long)before_first,
             (unsigned long long)sum.vmruns, (unsigned long long)sum.hypervisor, (unsigned long long)sum.guest,
             (unsigned long long)sum.hypercalls);
-    if (out)
+}
+
+static void ended(plugin_id id, void *data)
+{
+    FILE *f = out ? fopen(out, "w") : stderr;
+
+    (void)id, (void)data;
+    if (f)
+        write_counts(f);
+    if (f && out)
         fclose(f);
     if (profile)
         write_profile();
 }
 
+/* The counters are other threads': each is read whole, and what is a moment old does not matter over seconds. */
+static void *watch_mark(void *unused)
+{
+    char name[4096];
+    FILE *f;
+
+    for (unsigned n = 1;; usleep(20000)) {
+        if (access(mark, F_OK))
+            continue;
+        snprintf(name, sizeof(name), "%s.%u", out, n++);
+        f = fopen(name, "w");
+        if (f) {
+            write_counts(f);
+            fclose(f);
+        }
+        unlink(mark);
+    }
+    return unused;
+}
+
 EXPORT int qemu_plugin_install(plugin_id id, const void *info, int argc, char **argv)
 {
+    pthread_t watcher;
+
     (void)info;
     for (int i = 0; i < argc; i++) {
         if (!strncmp(argv[i], "out=", 4))
             out = strdup(argv[i] + 4);
         else if (!strncmp(argv[i], "profile=", 8))
             profile = strdup(argv[i] + 8);
+        else if (!strncmp(argv[i], "mark=", 5))
+            mark = strdup(argv[i] + 5);
     }
+    if (out && mark && pthread_create(&watcher, NULL, watch_mark, NULL))
+        return -1;
     qemu_plugin_register_vcpu_tb_trans_cb(id, translated);
     qemu_plugin_register_atexit_cb(id, ended, NULL);
     return 0;

@@ -53,7 +53,7 @@ static struct {
 } ecam[4];
 static unsigned ecams;
 
-static void fail(const char *what)
+void world_fail(const char *what)
 {
     fprintf(stderr, "pci_world: %s\n", what);
     abort();
@@ -111,7 +111,7 @@ static u64 track_at(unsigned t)
 static void check_access(unsigned reg, unsigned bytes)
 {
     if ((bytes != 1 && bytes != 2 && bytes != 4) || reg & (bytes - 1) || reg + bytes > PCIE_CONFIG_SIZE)
-        fail("configuration access of a size no hardware has");
+        world_fail("configuration access of a size no hardware has");
 }
 
 u32 pci_read(u32 sbdf, unsigned reg, unsigned bytes)
@@ -290,7 +290,7 @@ static u8 *mem_page(mfn_t pfn)
         if (memory[i].pfn == pfn)
             return memory[i].bytes;
     if (memory_pages == PAGES)
-        fail("too much device memory looked at");
+        world_fail("too much device memory looked at");
     memory[memory_pages].pfn = pfn;
     memory[memory_pages].bytes = calloc(1, PAGE_SIZE);
     return memory[memory_pages++].bytes;
@@ -317,14 +317,14 @@ volatile void *machine_window(paddr_t pa)
 void *machine_map(paddr_t pa, size_t bytes, bool uncached)
 {
     if ((pa & ~PAGE_MASK) + bytes > PAGE_SIZE || !uncached)
-        fail("machine_map of device memory: more than a page, or cached");
+        world_fail("machine_map of device memory: more than a page, or cached");
     return mem_page(pa >> PAGE_SHIFT) + (pa & ~PAGE_MASK);
 }
 
 void machine_unmap(void *p, size_t bytes)
 {
     if (!p)
-        fail("machine_unmap of nothing");
+        world_fail("machine_unmap of nothing");
 }
 
 /* --- stage 2 --- */
@@ -342,7 +342,7 @@ void world_s2_set(gpa_t gpa, enum s2_type type)
 int s2_map(struct domain *d, gfn_t gfn, mfn_t mfn, u64 nr, enum s2_type type, unsigned access)
 {
     if (gfn != mfn || type != S2_MMIO || access & S2_EXEC || !nr)
-        fail("device memory must be mapped 1:1, not executable");
+        world_fail("device memory must be mapped 1:1, not executable");
     if (world_s2_map_error)
         return world_s2_map_error;
     for (; nr--; gfn++) {
@@ -385,7 +385,7 @@ enum s2_type s2_lookup_run(struct domain *d, gfn_t gfn, u64 *nr)
 void s2_flush(struct domain *d)
 {
     if (fake_locks_held)
-        fail("s2_flush with a lock held");
+        world_fail("s2_flush with a lock held");
     world_flushes++;
 }
 
@@ -423,7 +423,7 @@ bool pci_ports_left(void)
 bool pio_pass(struct domain *d, u16 first, u16 last, bool pass)
 {
     if (first != 0xcfc || last != 0xcff)
-        fail("pio_pass of other ports than the data register's");
+        world_fail("pio_pass of other ports than the data register's");
     world_data_passes = pass;
     return true;
 }
@@ -459,7 +459,7 @@ int mmio_unregister(struct domain *d, gpa_t first, gpa_t last)
             return 0;
         }
     }
-    fail("mmio_unregister of a range that is not registered");
+    world_fail("mmio_unregister of a range that is not registered");
     return -XEN_ENOENT;
 }
 
@@ -492,7 +492,7 @@ static void mmio_do(gpa_t gpa, unsigned bytes, bool write, u64 *val)
             return;
         }
     }
-    fail("access to an address that is not trapped");
+    world_fail("access to an address that is not trapped");
 }
 
 u64 guest_mmio_read(gpa_t gpa, unsigned bytes)
@@ -516,7 +516,7 @@ static void pio_do(u16 port, unsigned bytes, bool write, u32 *val)
             return;
         }
     }
-    fail("access to a port that is not registered");
+    world_fail("access to a port that is not registered");
 }
 
 u32 guest_in(u16 port, unsigned bytes)
@@ -537,7 +537,7 @@ u32 guest_read(u32 sbdf, unsigned reg, unsigned bytes)
     u32 val = vpci_config_read(&world_domain, sbdf, reg, bytes);
 
     if (fake_locks_held)
-        fail("a lock stayed held");
+        world_fail("a lock stayed held");
     return val;
 }
 
@@ -545,107 +545,7 @@ void guest_write(u32 sbdf, unsigned reg, unsigned bytes, u32 val)
 {
     vpci_config_write(&world_domain, sbdf, reg, bytes, val);
     if (fake_locks_held)
-        fail("a lock stayed held");
-}
-
-/* --- interrupts --- */
-
-static u32 next_vector;
-
-static struct msi_message new_message(unsigned count, unsigned cpu)
-{
-    struct msi_message msg;
-
-    next_vector = (next_vector + count + count - 1) & ~(count - 1);
-    msg.address = 0xfee00000u | cpu << 12;
-    msg.data = 0x4000 + next_vector;
-    return msg;
-}
-
-int msi_alloc(unsigned count, unsigned cpu, irq_fn *fn, void *ctx, size_t stride, struct msi_message *msg)
-{
-    int h = 0;
-
-    if (!count || count & (count - 1) || count > 32 || cpu >= WORLD_CPUS)
-        fail("msi_alloc with arguments it does not take");
-    if (!world_msi_room)
-        return -XEN_ENOSPC;
-    world_msi_room--;
-    while (world_msi[h].used)
-        h++;
-    world_msi[h] = (struct world_msi){true, false, count, cpu, cpu, fn, ctx, stride, new_message(count, cpu)};
-    *msg = world_msi[h].msg;
-    world_msis_live++;
-    return h;
-}
-
-int msi_move(int h, unsigned cpu, struct msi_message *msg)
-{
-    if (!world_msi[h].used || world_msi[h].moving)
-        fail("msi_move of a handle that is free or already moving");
-    if (!world_msi_room)
-        return -XEN_ENOSPC;
-    world_msi[h].moving = true;
-    world_msi[h].cpu = cpu;
-    world_msi[h].msg = new_message(world_msi[h].count, cpu);
-    *msg = world_msi[h].msg;
-    return 0;
-}
-
-void msi_move_done(int h)
-{
-    if (!world_msi[h].moving)
-        fail("msi_move_done without msi_move");
-    world_msi[h].moving = false;
-    world_moves++;
-}
-
-void msi_free(int h)
-{
-    if (!world_msi[h].used)
-        fail("msi_free twice");
-    world_msi[h].used = false;
-    world_msis_live--;
-}
-
-bool world_interrupt(u64 address, u32 data)
-{
-    for (int h = 0; h < WORLD_HANDLES; h++) {
-        struct world_msi *m = &world_msi[h];
-
-        if (!m->used || m->msg.address != address || data < m->msg.data || data >= m->msg.data + m->count)
-            continue;
-        m->fn((char *)m->ctx + (data - m->msg.data) * m->stride);
-        return true;
-    }
-    return false;
-}
-
-unsigned cpu_count(void)
-{
-    return WORLD_CPUS;
-}
-
-unsigned vlapic_deliver(struct domain *d, u32 dest, bool logical, u8 delivery, u8 vector, bool level)
-{
-    if (fake_locks_held)
-        fail("delivery with a lock held");
-    world_delivered[world_deliveries++ % 64] = (struct world_delivery){dest, logical, delivery, vector};
-    return 1;
-}
-
-/* APIC id = vCPU number; logical ids are flat bits. */
-struct vcpu *vlapic_destination(struct domain *d, u32 dest, bool logical)
-{
-    for (unsigned i = 0; i < WORLD_CPUS; i++)
-        if (logical ? dest >> i & 1 : dest == i)
-            return &world_vcpu[i];
-    return NULL;
-}
-
-unsigned vcpu_cpu(const struct vcpu *v)
-{
-    return v->id;
+        world_fail("a lock stayed held");
 }
 
 /* --- life --- */
@@ -673,7 +573,7 @@ void world_init(void)
     world_msi_room = ~0u;
     world_s2_map_error = world_mmio_error = 0;
     world_protected = 0;
-    next_vector = 0;
+    world_next_vector = 0;
     fake_alloc_fail_after = -1;
     fake_log_count = 0;
     fake_log_last[0] = 0;
@@ -692,7 +592,7 @@ void world_start(void)
 {
     pci_init();
     if (vpci_init(&world_domain))
-        fail("vpci_init");
+        world_fail("vpci_init");
     vpci_domain_add_devices(&world_domain);
 }
 
@@ -701,5 +601,5 @@ void world_fini(void)
     if (world_domain.vpci)
         vpci_free(&world_domain);
     if (fake_locks_held || world_msis_live)
-        fail("a lock or a vector was left over");
+        world_fail("a lock or a vector was left over");
 }

@@ -102,4 +102,9 @@ void world_s2_set(gpa_t gpa, enum s2_type type);
 /* The device sends this message: runs the handler of the vector it belongs to. False if no vector is bound to it. */
 bool world_interrupt(u64 address, u32 data);
 
+/* The world was used in a way that no test may: the end. */
+void world_fail(const char *what);
+/* The next vector the machine gives out. */
+extern u32 world_next_vector;
+
 #endif

@@ -45,6 +45,7 @@
 
 extern struct domain world_dom[2]; /* [0] is Dom0, [1] is domain 1 */
 extern struct vcpu world_vcpu[2][WORLD_VCPUS];
+extern struct pcpu world_cpu[WORLD_VCPUS];
 extern u8 world_ram[WORLD_FRAMES * PAGE_SIZE];
 extern u64 world_now;
 

@@ -1,77 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* links: src/xen/hypercall.c src/xen/multicall.c src/xen/compat.c src/xen/version.c src/xen/console_io.c src/xen/domain_state.c src/xen/area.c src/xen/pvclock.c src/xen/runstate.c src/xen/vcpu_op.c src/xen/vcpu_timer.c src/xen/sched_op.c src/xen/hvm_op.c src/xen/sysctl.c src/xen/platform.c src/xen/platform_pm.c src/xen/pcpu.c src/xen/platform_firmware.c src/xen/physdev.c src/xen/memory.c src/xen/memory_map.c src/xen/physmap.c src/xen/reservation.c src/xen/grant.c src/xen/grant_map.c src/xen/grant_op.c src/xen/grant_copy.c src/hvm/guest_copy.c tests/unit/xen_world.c tests/unit/xen_world_power.c tests/unit/fakes.c */
 /* grant_table_op: Dom0 maps what domain 1 grants, and its own. */
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-#include <cmocka.h>
-
-#include <torii/alloc.h>
-
-#include <xen/grant_table.h>
-
-#include "../../src/xen/compat.h"
-#include "xen_world.h"
-
-static int setup(void **state)
-{
-    (void)state;
-    world_setup();
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    world_teardown();
-    return 0;
-}
-
-#define GRANT __HYPERVISOR_grant_table_op
-
-/* The entry a domain writes: granted gfn, to whom. */
-static struct grant_entry_v1 *entry(unsigned dom, grant_ref_t ref)
-{
-    gfn_t *place;
-    mfn_t mfn;
-
-    if (grant_frame(&world_dom[dom], ref / 512, &mfn, &place))
-        return NULL;
-    return (struct grant_entry_v1 *)mfn_to_virt(mfn) + ref % 512;
-}
-
-static void grant(unsigned dom, grant_ref_t ref, domid_t to, u32 gfn, u16 flags)
-{
-    *entry(dom, ref) = (struct grant_entry_v1){.flags = flags, .domid = to, .frame = gfn};
-}
-
-static struct gnttab_map_grant_ref map_op(domid_t dom, grant_ref_t ref, u64 gfn, u32 flags)
-{
-    return (struct gnttab_map_grant_ref){.host_addr = gfn << PAGE_SHIFT, .flags = flags, .ref = ref, .dom = dom};
-}
-
-static s16 map(domid_t dom, grant_ref_t ref, u64 gfn, u32 flags, u32 *handle)
-{
-    struct gnttab_map_grant_ref op = map_op(dom, ref, gfn, flags);
-
-    world_put(0, ARG, op);
-    assert_int_equal(hc(GRANT, GNTTABOP_map_grant_ref, ARG, 1), 0);
-    world_get(0, ARG, op);
-    if (handle)
-        *handle = op.handle;
-    return op.status;
-}
-
-static s16 unmap(u32 handle, u64 gfn)
-{
-    struct gnttab_unmap_grant_ref op = {.host_addr = gfn << PAGE_SHIFT, .handle = handle, .status = 77};
-
-    world_put(0, ARG, op);
-    assert_int_equal(hc(GRANT, GNTTABOP_unmap_grant_ref, ARG, 1), 0);
-    world_get(0, ARG, op);
-    return op.status;
-}
+#include "grant_world.h"
 
 /* --- mapping --- */
 

@@ -1,31 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* links: src/xen/hypercall.c src/xen/multicall.c src/xen/compat.c src/xen/version.c src/xen/console_io.c src/xen/domain_state.c src/xen/area.c src/xen/pvclock.c src/xen/runstate.c src/xen/vcpu_op.c src/xen/vcpu_timer.c src/xen/sched_op.c src/xen/hvm_op.c src/xen/sysctl.c src/xen/platform.c src/xen/platform_pm.c src/xen/pcpu.c src/xen/platform_firmware.c src/xen/physdev.c src/xen/memory.c src/xen/memory_map.c src/xen/physmap.c src/xen/reservation.c src/xen/grant.c src/xen/grant_map.c src/xen/grant_op.c src/xen/grant_copy.c src/hvm/guest_copy.c tests/unit/xen_world.c tests/unit/xen_world_power.c tests/unit/fakes.c */
 /* platform_op and physdev_op. */
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "xen_test.h"
 
 #include <xen/physdev.h>
 #include <xen/platform.h>
-
-#include "../../src/xen/compat.h"
-#include "xen_world.h"
-
-static int setup(void **state)
-{
-    (void)state;
-    world_setup();
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    world_teardown();
-    return 0;
-}
 
 #define PF  __HYPERVISOR_platform_op
 #define DEV __HYPERVISOR_physdev_op

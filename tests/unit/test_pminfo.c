@@ -1,34 +1,19 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* links: src/xen/hypercall.c src/xen/multicall.c src/xen/compat.c src/xen/version.c src/xen/console_io.c src/xen/domain_state.c src/xen/area.c src/xen/pvclock.c src/xen/runstate.c src/xen/vcpu_op.c src/xen/vcpu_timer.c src/xen/sched_op.c src/xen/hvm_op.c src/xen/sysctl.c src/xen/platform.c src/xen/platform_pm.c src/xen/pcpu.c src/xen/platform_firmware.c src/xen/physdev.c src/xen/memory.c src/xen/memory_map.c src/xen/physmap.c src/xen/reservation.c src/xen/grant.c src/xen/grant_map.c src/xen/grant_op.c src/xen/grant_copy.c src/hvm/guest_copy.c tests/unit/xen_world.c tests/unit/xen_world_power.c tests/unit/fakes.c */
 /* platform_op: processor power data, CPUs in and out of use. The world has two CPUs with ACPI ids 10 and 11. */
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "xen_test.h"
 
 #include <xen/platform.h>
-
-#include "xen_world.h"
 
 #define PF __HYPERVISOR_platform_op
 
 static struct xen_platform_op op;
 
-static int setup(void **state)
+static int fresh(void **state)
 {
-    (void)state;
-    world_setup();
     world_mwait = false;
     memset(&op, 0, sizeof(op));
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    world_teardown();
-    return 0;
+    return setup(state);
 }
 
 static long platform(u32 cmd)
@@ -388,7 +373,7 @@ static void parking_leaves_cpus_alone_that_never_ran(void **state)
     assert_int_equal(cpu_flags(2), 0);
 }
 
-#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define T(f) cmocka_unit_test_setup_teardown(f, fresh, teardown)
 
 int main(void)
 {

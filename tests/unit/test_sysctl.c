@@ -1,31 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* links: src/xen/hypercall.c src/xen/multicall.c src/xen/compat.c src/xen/version.c src/xen/console_io.c src/xen/domain_state.c src/xen/area.c src/xen/pvclock.c src/xen/runstate.c src/xen/vcpu_op.c src/xen/vcpu_timer.c src/xen/sched_op.c src/xen/hvm_op.c src/xen/sysctl.c src/xen/platform.c src/xen/platform_pm.c src/xen/pcpu.c src/xen/platform_firmware.c src/xen/physdev.c src/xen/memory.c src/xen/memory_map.c src/xen/physmap.c src/xen/reservation.c src/xen/grant.c src/xen/grant_map.c src/xen/grant_op.c src/xen/grant_copy.c src/hvm/guest_copy.c tests/unit/xen_world.c tests/unit/xen_world_power.c tests/unit/fakes.c */
 /* sysctl: keys, CPUs and power statistics for the stock tools. */
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "xen_test.h"
 
 #include <xen/sysctl.h>
 
-#include "xen_world.h"
-
 static struct xen_sysctl op;
 
-static int setup(void **state)
+static int fresh(void **state)
 {
-    (void)state;
-    world_setup();
     memset(&op, 0, sizeof(op));
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    world_teardown();
-    return 0;
+    return setup(state);
 }
 
 static long sysctl(u32 cmd)
@@ -198,7 +183,7 @@ static void performance_statistics_that_are_not_there_are_refused(void **state)
     assert_int_equal(*(u8 *)world_mem(0, BUF), 0xff);
 }
 
-#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define T(f) cmocka_unit_test_setup_teardown(f, fresh, teardown)
 
 int main(void)
 {

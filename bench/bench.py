@@ -283,7 +283,7 @@ def costs():
     """{operation: {hv: instructions}} of tests/guests/micro.c, the TSC counting instructions."""
     found = {}
     for hv in HVS:
-        run = Run("micro", "micro", cpus=1, mem=512, qemu="-icount shift=0,sleep=off -device edu,addr=5", cmdline="rounds=50")
+        run = Run("micro", "micro", cpus=2, mem=512, qemu="-icount shift=0,sleep=off -device edu,addr=5", cmdline="rounds=50")
         with VM(guest_config(run, hv), f"bench-micro-{hv}") as vm:
             vm.expect(r"^1\.\.\d+$", 300)
             vm.wait_exit(60)

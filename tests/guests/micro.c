@@ -194,6 +194,37 @@ static void msi(void)
     cost("MSI, raised to handled", msi_taken);
 }
 
+static void sleeper(void *arg)
+{
+    lapic_enable_x2apic();
+    for (;;)
+        __asm__ volatile("sti; hlt; cli");
+}
+
+/* The sender's part, the other processor asleep: it has woken up, and gone to sleep again, before the next. */
+static void remote_ipi(void)
+{
+    u64 least = ~0ull;
+
+    if (wanted || nr_cpus < 2 || !ap_start(1, sleeper, NULL))
+        return;
+    for (unsigned i = 0; i < rounds; i++) {
+        u32 n = irq_count[1][VECTOR];
+        u64 t;
+
+        for (unsigned j = 0; j < 1000000; j++)
+            cpu_relax();
+        t = rdtsc();
+        wrmsr(0x830, (u64)cpus[1].apic_id << 32 | VECTOR);
+        t = rdtsc() - t;
+        while (irq_count[1][VECTOR] == n)
+            cpu_relax();
+        if (t < least)
+            least = t;
+    }
+    print("cost x2APIC ICR remote = %lu\n", least - empty);
+}
+
 static void x2apic(void)
 {
     lapic_enable_x2apic();
@@ -202,6 +233,7 @@ static void x2apic(void)
     cost("x2APIC ICR self, taken, EOI", self_ipi_taken);
     cost("x2APIC timer", timer_apic);
     lapic_write(LAPIC_TICR, 0);
+    remote_ipi();
 }
 
 void test(void)

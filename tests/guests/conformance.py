@@ -224,7 +224,7 @@ def table(hv):
 def tally(results):
     """"31 of 32", skipped checks left out; "failed" where the run did not end as it should and no check says so."""
     checks = [r for check, r in results.items() if check != WHOLE_RUN and r != "skip"]
-    passed = f"{checks.count('ok')} of {len(checks)}"
+    passed = f"{checks.count('ok')} of {len(checks)}" if checks else "skipped"
     return passed + (", failed" if results.get(WHOLE_RUN) != "ok" else "")
 
 

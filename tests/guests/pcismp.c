@@ -15,7 +15,7 @@ static void latch(void *unused)
 
     for (;;) {
         while ((address = wanted) == latched)
-            cpu_relax();
+            stay_disabled();
         outl(0xcf8, address);
         latched = address;
     }

@@ -22,13 +22,27 @@ static void shut_down(unsigned reason)
     note("SCHEDOP_shutdown returned");
 }
 
+static void keyboard_reset(void)
+{
+    outb(0x64, 0xfe);
+}
+
+/* From ACPI 2.0 on, in tables of 129 bytes and more: §5.2.9. */
 static void reset_register(void)
 {
+    static const char name[] = "the FADT has a reset register, a port";
     const u8 *fadt = (const u8 *)acpi_table("FACP");
+    bool has_one = ((const struct acpi_header *)fadt)->length >= 129 && *(const u32 *)(fadt + 112) & BIT(10);
 
-    ok(*(const u32 *)(fadt + 112) & BIT(10) && fadt[116] == 1, "the FADT has a reset register, a port");
+    if (has_one)
+        ok(fadt[116] == 1, name);
+    else
+        skip(name, "this firmware's announces none; the keyboard controller resets instead");
     plan();
-    outb(*(const u64 *)(fadt + 120), fadt[128]);
+    if (has_one)
+        outb(*(const u64 *)(fadt + 120), fadt[128]);
+    else
+        keyboard_reset();
 }
 
 static void triple_fault(void)
@@ -116,7 +130,7 @@ void test(void)
     case 8:
         ok(true, "about to reset by the keyboard controller");
         plan();
-        outb(0x64, 0xfe);
+        keyboard_reset();
         break;
     case 9:
         code();

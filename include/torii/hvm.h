@@ -93,9 +93,12 @@ struct s2_encoding {
 /* Priority of an interrupt that the TPR does not hide. */
 #define HVM_WINDOW_ANY_TPR 0xffu
 
+struct hvm_bitmap_format; /* src/hvm/hvm_internal.h */
+
 struct hvm_ops {
     const char *name; /* "SVM", "VMX" */
     const struct s2_encoding *s2;
+    const struct hvm_bitmap_format *bitmaps;
 
     bool (*s2_1g_pages)(void); /* stage 2 may use 1 GiB leaves */
 
@@ -108,16 +111,7 @@ struct hvm_ops {
     int (*cpu_enable)(void);
     void (*cpu_disable)(void);
 
-    /* Per domain: permission bitmaps from d->io. Called again when the tables change. */
-    int (*domain_init)(struct domain *d);
-    void (*domain_free)(struct domain *d);
-    /*
-     * The table's word on these ports has changed while the domain runs. NULL where a bitmap in use must not be written
-     * (SDM vol. 3 §25.11.4).
-     */
-    void (*pio_update)(struct domain *d, u16 first, u16 last);
     int (*vcpu_init)(struct vcpu *v);
-    void (*vcpu_free)(struct vcpu *v);
 
     /* Replace the architectural state: hvm_state_pvh, hvm_state_sipi. TLBs are flushed, queued events dropped. */
     void (*set_state)(struct vcpu *v, const struct hvm_state *s);
@@ -150,15 +144,15 @@ struct hvm_ops {
 
     void (*get_control)(struct vcpu *v, struct hvm_control *c);
     u64 (*get_cr4)(struct vcpu *v);
+    /* Values that msr.c has found valid; SVME is not the guest's. */
+    void (*set_efer)(struct vcpu *v, u64 val);
+    u64 (*get_pat)(struct vcpu *v);
+    void (*set_pat)(struct vcpu *v, u64 val);
     void (*get_segment)(struct vcpu *v, enum hvm_seg seg, struct hvm_segment *s);
     unsigned (*cpl)(struct vcpu *v);
     void (*inject_exception)(struct vcpu *v, u8 vector, bool has_error, u32 error, u64 cr2);
     void (*set_tsc_offset)(struct vcpu *v, u64 offset);
     u64 (*get_tsc_offset)(struct vcpu *v);
-
-    /* Guest MSRs that live in the control block: 0, or -XEN_EINVAL for #GP. */
-    int (*msr_read)(struct vcpu *v, u32 msr, u64 *val);
-    int (*msr_write)(struct vcpu *v, u32 msr, u64 val);
 
     /* Drop guest translations of this vCPU at its next entry. */
     void (*flush_tlb)(struct vcpu *v);
@@ -171,6 +165,8 @@ extern const struct hvm_ops *hvm;
 
 /* Choose the implementation for this machine: 0, or a line saying what is missing has been logged. */
 int hvm_init(void);
+/* Permission bitmaps of d from d->io: made, or made anew when the tables have changed. 0 or -XEN_ENOMEM. */
+int hvm_domain_init(struct domain *d);
 
 /* x86 exception vectors. */
 enum { EXC_DE, EXC_DB, EXC_NMI, EXC_BP, EXC_OF, EXC_BR, EXC_UD, EXC_NM, EXC_DF, EXC_TS = 10, EXC_NP, EXC_SS, EXC_GP, EXC_PF,

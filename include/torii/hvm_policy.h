@@ -9,9 +9,6 @@
 struct vcpu;
 struct domain;
 
-/* Of the processor, for the facts that differ by vendor and not by SVM or VMX. */
-bool hvm_vendor_is_amd(void);
-
 /* Native leaves as v sees them; leaves of no use read 0 (or the highest basic leaf's, as the CPU does it). */
 void hvm_cpuid(struct vcpu *v, u32 leaf, u32 subleaf, struct cpuid_regs *r);
 /* Leaf 1 alone, the one asked for most. */

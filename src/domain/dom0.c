@@ -221,7 +221,7 @@ int dom0_build(struct refusal *why)
     if (!rc)
         rc = map_memory(d);
     if (!rc)
-        rc = hvm->domain_init(d);
+        rc = hvm_domain_init(d);
     if (!rc)
         rc = vpci_domain_add_devices(d);
     if (rc)

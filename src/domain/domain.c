@@ -117,7 +117,7 @@ int domain_create(domid_t id, unsigned nr_vcpus, struct domain **out)
     if (!rc)
         rc = xen_domain_init(d);
     if (!rc)
-        rc = hvm->domain_init(d);
+        rc = hvm_domain_init(d);
     for (unsigned i = 0; !rc && i < nr_vcpus; i++)
         rc = vcpu_create(d, i);
     return rc;

@@ -36,8 +36,9 @@ static void mark(void *ctx, u32 first, u32 last, bool read, bool write)
         }
 }
 
-int hvm_bitmaps_init(struct domain *d, const struct hvm_bitmap_format *f)
+int hvm_domain_init(struct domain *d)
 {
+    const struct hvm_bitmap_format *f = hvm->bitmaps;
     struct hvm_domain *h = d->hvm;
     struct marking to = {.format = f};
 
@@ -59,8 +60,10 @@ int hvm_bitmaps_init(struct domain *d, const struct hvm_bitmap_format *f)
     return 0;
 }
 
-void hvm_bitmaps_free(struct domain *d, const struct hvm_bitmap_format *f)
+void hvm_domain_free(struct domain *d)
 {
+    const struct hvm_bitmap_format *f = hvm->bitmaps;
+
     if (!d->hvm)
         return;
     if (d->hvm->io)

@@ -8,6 +8,8 @@
 #include <torii/hvm_policy.h>
 #include <torii/vlapic.h>
 
+#include "hvm_internal.h"
+
 /* Leaf 1 ECX, EDX. */
 #define F1C_MONITOR      BIT(3)
 #define F1C_VMX          BIT(5)

@@ -24,23 +24,6 @@ int hvm_init(void)
     return -XEN_ENODEV;
 }
 
-bool hvm_pat_is_valid(u64 pat)
-{
-    for (unsigned i = 0; i < 8; i++, pat >>= 8) {
-        u8 type = (u8)pat;
-
-        if (type > 7 || type == 2 || type == 3)
-            return false;
-    }
-    return true;
-}
-
-/* LME may not change while paging is on; LMA is the processor's (APM vol. 2 §3.1.7). */
-bool hvm_efer_is_valid(u64 val, u64 old, u64 mask, u64 cr0)
-{
-    return !(val & ~mask) && !((val ^ old) & EFER_LME && cr0 & CR0_PG);
-}
-
 /* Segment attributes: present, and type. */
 #define ATTR_CODE     0x009b
 #define ATTR_DATA     0x0093

@@ -7,10 +7,8 @@
 
 extern const struct hvm_ops svm_ops, vmx_ops;
 
-/* Every byte of a PAT value is a memory type (APM vol. 2 §7.8.1). */
-bool hvm_pat_is_valid(u64 pat);
-/* May a guest whose EFER is `old` write val? `mask`: the bits this processor has. */
-bool hvm_efer_is_valid(u64 val, u64 old, u64 mask, u64 cr0);
+/* Of the processor, for the facts that differ by vendor and not by SVM or VMX. */
+bool hvm_vendor_is_amd(void);
 
 /* --- bitmaps.c --- */
 
@@ -30,25 +28,19 @@ struct hvm_bitmap_format {
     unsigned msr_stride;          /* bits from one MSR's to the next one's */
     unsigned nr_msr;
     struct hvm_msr_bits msr[3];
+    bool io_in_use; /* the I/O bitmap may be written while a vCPU runs by it */
 };
 
-/* Make them, or make them anew, from d->io. 0 or -XEN_ENOMEM. */
-int hvm_bitmaps_init(struct domain *d, const struct hvm_bitmap_format *f);
-void hvm_bitmaps_free(struct domain *d, const struct hvm_bitmap_format *f);
+void hvm_domain_free(struct domain *d);
 
-/* --- debug registers that neither vendor switches --- */
+/* --- lazy.c --- */
 
-static inline void hvm_load_dr(const u64 dr[4])
-{
-    asm volatile("mov %0, %%dr0; mov %1, %%dr1; mov %2, %%dr2; mov %3, %%dr3"
-                 :
-                 : "r"(dr[0]), "r"(dr[1]), "r"(dr[2]), "r"(dr[3]));
-}
+/* What neither vendor's entry switches and Torii has no use for, while another vCPU has the CPU. */
+struct hvm_lazy {
+    u64 dr[4], tsc_aux, spec_ctrl;
+};
 
-static inline void hvm_save_dr(u64 dr[4])
-{
-    asm volatile("mov %%dr0, %0; mov %%dr1, %1; mov %%dr2, %2; mov %%dr3, %3"
-                 : "=r"(dr[0]), "=r"(dr[1]), "=r"(dr[2]), "=r"(dr[3]));
-}
+void hvm_lazy_load(const struct hvm_lazy *r);
+void hvm_lazy_save(struct hvm_lazy *r);
 
 #endif

@@ -12,6 +12,7 @@
 #include <torii/lib.h>
 #include <torii/log.h>
 
+#include "hvm_internal.h"
 #include "mtrr.h"
 
 #define MSR_PLATFORM_INFO     0xce
@@ -41,6 +42,9 @@
 
 #define FEATURE_CONTROL_LOCKED BIT(0)
 
+#define EFER_FFXSR    BIT(14)
+#define EFER_TCE      BIT(15)
+#define EFER_AUTOIBRS BIT(21)
 
 static int tsc_moved(struct vcpu *v, u64 offset)
 {
@@ -76,14 +80,63 @@ static int tsc_adjust_write(struct vcpu *v, u32 msr, u64 val)
     return tsc_moved(v, offset);
 }
 
-static int control_block_read(struct vcpu *v, u32 msr, u64 *val)
+static int pat_read(struct vcpu *v, u32 msr, u64 *val)
 {
-    return hvm->msr_read(v, msr, val);
+    (void)msr;
+    *val = hvm->get_pat(v);
+    return 0;
 }
 
-static int control_block_write(struct vcpu *v, u32 msr, u64 val)
+/* Every byte is a memory type (APM vol. 2 §7.8.1). */
+static int pat_write(struct vcpu *v, u32 msr, u64 val)
 {
-    return hvm->msr_write(v, msr, val);
+    (void)msr;
+    for (unsigned i = 0; i < 64; i += 8) {
+        u8 type = (u8)(val >> i);
+
+        if (type > 7 || type == 2 || type == 3)
+            return -XEN_EINVAL;
+    }
+    hvm->set_pat(v, val);
+    return 0;
+}
+
+static int efer_read(struct vcpu *v, u32 msr, u64 *val)
+{
+    struct hvm_control c;
+
+    (void)msr;
+    hvm->get_control(v, &c);
+    *val = c.efer;
+    return 0;
+}
+
+/* Bits that this processor has (APM vol. 2 §3.1.7) and that cost Torii nothing: entries and exits switch the register. */
+static u64 efer_bits(void)
+{
+    struct cpuid_regs f = cpuid(0x80000001, 0);
+    u64 mask = EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE;
+
+    if (f.edx & BIT(25))
+        mask |= EFER_FFXSR;
+    if (f.ecx & BIT(17))
+        mask |= EFER_TCE;
+    if (cpuid(0x80000000, 0).eax >= 0x80000021 && cpuid(0x80000021, 0).eax & BIT(8))
+        mask |= EFER_AUTOIBRS;
+    return mask;
+}
+
+/* LME may not change while paging is on; LMA is the processor's. */
+static int efer_write(struct vcpu *v, u32 msr, u64 val)
+{
+    struct hvm_control c;
+
+    (void)msr;
+    hvm->get_control(v, &c);
+    if (val & ~efer_bits() || ((val ^ c.efer) & EFER_LME && c.cr0 & CR0_PG))
+        return -XEN_EINVAL;
+    hvm->set_efer(v, (val & ~EFER_LMA) | (c.efer & EFER_LMA));
+    return 0;
 }
 
 static int feature_control_read(struct vcpu *v, u32 msr, u64 *val)
@@ -109,8 +162,8 @@ static const struct msr_policy common_policy[] = {
     {MSR_MTRR_FIX16K_FIRST, MSR_MTRR_FIX16K_LAST, mtrr_read, mtrr_write, "copy of the machine's"},
     {MSR_MTRR_FIX4K_FIRST, MSR_MTRR_FIX4K_LAST, mtrr_read, mtrr_write, "copy of the machine's"},
     {MSR_MTRR_DEF, MSR_MTRR_DEF, mtrr_read, mtrr_write, "copy of the machine's"},
-    {MSR_PAT, MSR_PAT, control_block_read, control_block_write, "in the control block"},
-    {MSR_EFER, MSR_EFER, control_block_read, control_block_write, "in the control block; SVME is Torii's"},
+    {MSR_PAT, MSR_PAT, pat_read, pat_write, "in the control block"},
+    {MSR_EFER, MSR_EFER, efer_read, efer_write, "in the control block; SVME is Torii's"},
     {MSR_UCODE_WRITE, MSR_UCODE_WRITE, msr_read_gp, msr_write_drop, "microcode is the firmware's and Torii's"},
     {MSR_UCODE_REV, MSR_UCODE_REV, NULL, msr_write_drop, "written with 0 before it is read"},
 };

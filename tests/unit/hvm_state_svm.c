@@ -123,13 +123,14 @@ void svm_accepts(const struct hvm_moment *m, bool *irq, bool *nmi)
 
 void svm_bitmaps(struct domain *d)
 {
-    if (svm_ops.domain_init(d))
+    hvm = &svm_ops;
+    if (hvm_domain_init(d))
         panic("domain_init\n");
 }
 
 void svm_bitmaps_free(struct domain *d)
 {
-    svm_ops.domain_free(d);
+    hvm_domain_free(d);
 }
 
 bool svm_port_exits(struct domain *d, u16 port)

@@ -6,9 +6,8 @@
 #include "hvm_state_views.h"
 #include "../../src/hvm/vmx/vmx.h"
 
-/* hvm.c lists it; it is not called here. */
-extern const struct hvm_ops vmx_ops;
-const struct hvm_ops vmx_ops;
+/* hvm.c lists it; none of its functions is called here. */
+const struct hvm_ops vmx_ops = {.bitmaps = &vmx_bitmap_format};
 
 static const struct vmx_caps caps = {
     .cr0_mask = CR0_NE | CR0_CD | CR0_NW,
@@ -111,13 +110,14 @@ void vmx_accepts(const struct hvm_moment *m, bool *irq, bool *nmi)
 
 void vmx_bitmaps(struct domain *d)
 {
-    if (hvm_bitmaps_init(d, &vmx_bitmap_format))
+    hvm = &vmx_ops;
+    if (hvm_domain_init(d))
         panic("domain_init\n");
 }
 
 void vmx_bitmaps_free(struct domain *d)
 {
-    hvm_bitmaps_free(d, &vmx_bitmap_format);
+    hvm_domain_free(d);
 }
 
 bool vmx_port_exits(struct domain *d, u16 port)

@@ -81,7 +81,8 @@ STEP(xen_domain_init)
 VCPU_STEP(fpu_init_vcpu)
 VCPU_STEP(vlapic_init)
 VCPU_STEP(xen_vcpu_init)
-static STEP(hvm_domain_init) static VCPU_STEP(hvm_vcpu_init)
+STEP(hvm_domain_init)
+static VCPU_STEP(hvm_vcpu_init)
 
     int mmio_register(struct domain *d, gpa_t first, gpa_t last, mmio_fn *fn, void *ctx)
 {
@@ -222,7 +223,7 @@ static void dump(struct vcpu *v)
 }
 
 static const struct hvm_ops ops = {
-    .domain_init = hvm_domain_init, .vcpu_init = hvm_vcpu_init, .get_control = get_control, .cpl = cpl, .dump = dump};
+    .vcpu_init = hvm_vcpu_init, .get_control = get_control, .cpl = cpl, .dump = dump};
 const struct hvm_ops *hvm = &ops;
 
 static int start(void **state)

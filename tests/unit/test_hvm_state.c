@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* links: src/hvm/hvm.c src/hvm/iomap.c src/hvm/svm/svm.c src/hvm/vmx/vmcs_setup.c src/hvm/vmx/events.c src/hvm/bitmaps.c tests/unit/hvm_state_svm.c tests/unit/hvm_state_vmx.c tests/unit/fake_vmcs.c tests/unit/fakes.c */
+/* links: src/hvm/hvm.c src/hvm/iomap.c src/hvm/svm/svm.c src/hvm/vmx/vmcs_setup.c src/hvm/vmx/events.c src/hvm/bitmaps.c src/hvm/pio_pass.c src/hvm/lazy.c tests/unit/hvm_state_svm.c tests/unit/hvm_state_vmx.c tests/unit/fake_vmcs.c tests/unit/fakes.c */
 /* The same guest states through both builders: VMCB and VMCS must say the same; so must the permission bitmaps. */
 #include <stdarg.h>
 #include <stddef.h>
@@ -314,25 +314,6 @@ static void a_guest_accepts_the_same_at_the_same_moment(void **state)
 
 /* --- what both share --- */
 
-static void efer_takes_only_the_bits_of_the_mask(void **state)
-{
-    u64 mask = EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE;
-
-    assert_true(hvm_efer_is_valid(EFER_SCE | EFER_NXE, 0, mask, 0));
-    for (unsigned bit = 0; bit < 64; bit++)
-        assert_int_equal(hvm_efer_is_valid(BIT(bit), 0, mask, 0), (mask & BIT(bit)) != 0);
-}
-
-static void lme_stands_while_paging_is_on(void **state)
-{
-    u64 mask = EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE;
-
-    assert_true(hvm_efer_is_valid(EFER_LME, 0, mask, CR0_PE));
-    assert_false(hvm_efer_is_valid(EFER_LME, 0, mask, CR0_PE | CR0_PG));
-    assert_false(hvm_efer_is_valid(0, EFER_LME | EFER_LMA, mask, CR0_PE | CR0_PG));
-    assert_true(hvm_efer_is_valid(EFER_LME | EFER_NXE, EFER_LME | EFER_LMA, mask, CR0_PE | CR0_PG));
-}
-
 /* --- bitmaps --- */
 
 static int some_read(struct vcpu *v, u32 msr, u64 *val)
@@ -444,19 +425,40 @@ static void bitmaps_are_made_anew_when_the_tables_change(void **state)
     assert_int_equal(fake_allocs_live, 0);
 }
 
+/* SDM vol. 3 §25.11.4: VMX wants its bitmaps to stay as they are while a vCPU runs. */
+static void a_port_changes_hands_in_a_running_domain_where_the_vendor_allows_it(void **state)
+{
+    struct domain *d = filled_domain();
+    u16 port = 0x3f8;
+
+    svm_bitmaps(d);
+    assert_int_equal(pio_register_late(d, 0x1234, some_port, NULL), 0);
+    assert_true(svm_port_exits(d, 0x1234));
+    svm_bitmaps_free(d);
+    vmx_bitmaps(d);
+    assert_int_equal(pio_register_late(d, 0x1235, some_port, NULL), -XEN_EOPNOTSUPP);
+    assert_false(vmx_port_exits(d, 0x1235));
+    assert_false(pio_pass(d, port, port, true));
+    vmx_bitmaps_free(d);
+    io_map_free(d);
+    assert_int_equal(fake_allocs_live, 0);
+}
+
 static void without_memory_there_are_no_bitmaps(void **state)
 {
     static const struct hvm_bitmap_format format = {.io_order = 1, .msr_stride = 1};
+    static const struct hvm_ops ops = {.bitmaps = &format};
     struct domain *d = filled_domain();
 
+    hvm = &ops;
     for (int allocations = 0; allocations < 3; allocations++) {
         fake_alloc_fail_after = allocations;
-        assert_int_equal(hvm_bitmaps_init(d, &format), -XEN_ENOMEM);
+        assert_int_equal(hvm_domain_init(d), -XEN_ENOMEM);
         fake_alloc_fail_after = -1;
-        hvm_bitmaps_free(d, &format);
+        hvm_domain_free(d);
         assert_null(d->hvm);
     }
-    hvm_bitmaps_free(d, &format); /* of a domain that has none */
+    hvm_domain_free(d); /* of a domain that has none */
     io_map_free(d);
     assert_int_equal(fake_allocs_live, 0);
 }
@@ -470,9 +472,8 @@ int main(void)
         cmocka_unit_test(an_interrupt_or_nmi_is_queued_alike),
         cmocka_unit_test(an_exception_is_queued_alike),
         cmocka_unit_test(a_guest_accepts_the_same_at_the_same_moment),
-        cmocka_unit_test(efer_takes_only_the_bits_of_the_mask),
-        cmocka_unit_test(lme_stands_while_paging_is_on),
         cmocka_unit_test(bitmaps_say_what_the_tables_say),
+        cmocka_unit_test(a_port_changes_hands_in_a_running_domain_where_the_vendor_allows_it),
         cmocka_unit_test(without_memory_there_are_no_bitmaps),
         cmocka_unit_test(bitmaps_are_made_anew_when_the_tables_change),
     };

@@ -79,7 +79,7 @@ bool hvm_vendor_is_amd(void)
 
 /* --- the control block --- */
 
-static u64 offset, pat, efer;
+static u64 offset, pat, efer, cr0;
 static unsigned moved;
 
 static void set_tsc_offset(struct vcpu *v, u64 val)
@@ -92,24 +92,32 @@ static u64 get_tsc_offset(struct vcpu *v)
     return offset;
 }
 
-static int block_read(struct vcpu *v, u32 msr, u64 *val)
+static u64 get_pat(struct vcpu *v)
 {
-    *val = msr == MSR_PAT ? pat : efer;
-    return 0;
+    return pat;
 }
 
-static int block_write(struct vcpu *v, u32 msr, u64 val)
+static void set_pat(struct vcpu *v, u64 val)
 {
-    if (val == 0xbad)
-        return GP;
-    *(msr == MSR_PAT ? &pat : &efer) = val;
-    return 0;
+    pat = val;
+}
+
+static void set_efer(struct vcpu *v, u64 val)
+{
+    efer = val;
+}
+
+static void get_control(struct vcpu *v, struct hvm_control *c)
+{
+    *c = (struct hvm_control){.cr0 = cr0, .efer = efer};
 }
 
 static const struct hvm_ops ops = {.set_tsc_offset = set_tsc_offset,
                                    .get_tsc_offset = get_tsc_offset,
-                                   .msr_read = block_read,
-                                   .msr_write = block_write};
+                                   .get_pat = get_pat,
+                                   .set_pat = set_pat,
+                                   .set_efer = set_efer,
+                                   .get_control = get_control};
 const struct hvm_ops *hvm = &ops;
 
 static struct domain dom;
@@ -131,6 +139,7 @@ static int open_domain(bool is_amd)
     offset = 0;
     pat = HVM_PAT_RESET;
     efer = EFER_LME | EFER_LMA;
+    cr0 = CR0_PE | CR0_PG;
     hardware_has(0xfe, MACHINE_CAP);
     hardware_has(0x2ff, 0xc06);
     for (u32 msr = 0x200; msr < 0x214; msr++)
@@ -361,17 +370,53 @@ static void a_write_of_tsc_adjust_adds_to_an_offset_torii_chose(void **state)
     assert_int_equal(offset, 5001);
 }
 
-static void pat_and_efer_are_the_control_blocks(void **state)
+static void the_pat_is_the_control_blocks(void **state)
 {
     assert_int_equal(rd(MSR_PAT), HVM_PAT_RESET);
     wr(MSR_PAT, 0x0606060606060606);
     assert_int_equal(pat, 0x0606060606060606);
-    wr_gp(MSR_PAT, 0xbad);
-    assert_int_equal(rd(MSR_EFER), EFER_LME | EFER_LMA);
-    wr(MSR_EFER, EFER_SCE);
-    assert_int_equal(efer, EFER_SCE);
-    wr_gp(MSR_EFER, 0xbad);
+    for (unsigned i = 0; i < 8; i++)
+        for (u64 type = 0; type < 256; type++) {
+            u64 val = (pat & ~(0xffull << 8 * i)) | type << 8 * i;
+
+            if (type < 8 && type != 2 && type != 3)
+                wr(MSR_PAT, val);
+            else
+                wr_gp(MSR_PAT, val);
+        }
+    assert_int_equal(pat, 0x0707070707070707);
     assert_int_equal(hardware_writes, 0);
+}
+
+static void efer_is_the_control_blocks_and_takes_only_bits_the_processor_has(void **state)
+{
+    u64 always = EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE, perhaps = BIT(14) | BIT(15) | BIT(21);
+
+    assert_int_equal(rd(MSR_EFER), EFER_LME | EFER_LMA);
+    cr0 = CR0_PE;
+    efer = 0;
+    wr(MSR_EFER, EFER_SCE | EFER_LME | EFER_NXE);
+    assert_int_equal(efer, EFER_SCE | EFER_LME | EFER_NXE);
+    for (unsigned bit = 0; bit < 64; bit++)
+        if (BIT(bit) & always)
+            wr(MSR_EFER, BIT(bit));
+        else if (!(BIT(bit) & perhaps))
+            wr_gp(MSR_EFER, BIT(bit));
+    assert_int_equal(hardware_writes, 0);
+}
+
+static void lme_stands_while_paging_is_on_and_lma_is_the_processors(void **state)
+{
+    wr_gp(MSR_EFER, 0);
+    wr(MSR_EFER, EFER_LME | EFER_NXE);
+    assert_int_equal(efer, EFER_LME | EFER_LMA | EFER_NXE);
+    efer = 0;
+    wr_gp(MSR_EFER, EFER_LME);
+    wr(MSR_EFER, EFER_LMA);
+    assert_int_equal(efer, 0);
+    cr0 = CR0_PE;
+    wr(MSR_EFER, EFER_LME);
+    assert_int_equal(efer, EFER_LME);
 }
 
 static void microcode_is_not_the_domains_to_load(void **state)
@@ -461,7 +506,9 @@ int main(void)
         T(without_memory_registration_fails, amd),
         BOTH(tsc_adjust_and_the_tsc_move_together),
         T(a_write_of_tsc_adjust_adds_to_an_offset_torii_chose, amd),
-        BOTH(pat_and_efer_are_the_control_blocks),
+        BOTH(the_pat_is_the_control_blocks),
+        BOTH(efer_is_the_control_blocks_and_takes_only_bits_the_processor_has),
+        BOTH(lme_stands_while_paging_is_on_and_lma_is_the_processors),
         BOTH(microcode_is_not_the_domains_to_load),
         T(intel_hides_vmx_and_locks_feature_control, intel),
         T(amd_hides_svm_and_keeps_the_memory_map, amd),

@@ -9,21 +9,15 @@
 #include <torii/percpu.h>
 #include <torii/stage2.h>
 
-#include "../hvm_internal.h"
 #include "svm.h"
 
 struct svm_features svm_features;
 
 #define VM_CR_SVMDIS BIT(4)
 
-#define MSR_SPEC_CTRL 0x48
 #define MSR_DEBUGCTL 0x1d9
 #define DEBUGCTL_BTF BIT(1)
 #define DR6_BS       BIT(14)
-
-#define EFER_FFXSR    BIT(14)
-#define EFER_TCE      BIT(15)
-#define EFER_AUTOIBRS BIT(21)
 
 static u32 next_asid = 1;
 
@@ -65,27 +59,6 @@ static bool on_tcg(void)
     return cpuid(1, 0).ecx & BIT(31) && r.ebx == 0x54474354 && r.ecx == 0x43544743 && r.edx == 0x47435447;
 }
 
-/* Bits of EFER that this processor has (APM vol. 2 §3.1.7) and that cost Torii nothing: VMRUN switches the register. */
-static u64 efer_bits(void)
-{
-    struct cpuid_regs f = cpuid(0x80000001, 0);
-    u64 mask = EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE;
-
-    if (f.edx & BIT(25))
-        mask |= EFER_FFXSR;
-    if (f.ecx & BIT(17))
-        mask |= EFER_TCE;
-    if (cpuid(0x80000000, 0).eax >= 0x80000021 && cpuid(0x80000021, 0).eax & BIT(8))
-        mask |= EFER_AUTOIBRS;
-    return mask;
-}
-
-/* Bits of CPUID that say there is SPEC_CTRL (APM vol. 3 §E.4.6): IBRS, STIBP, SSBD. */
-static bool has_spec_ctrl(void)
-{
-    return cpuid(0x80000000, 0).eax >= 0x80000008 && cpuid(0x80000008, 0).ebx & (BIT(14) | BIT(15) | BIT(24));
-}
-
 static int svm_cpu_enable(void)
 {
     struct pcpu *c = this_cpu();
@@ -104,11 +77,6 @@ static int svm_cpu_enable(void)
         svm_features.edx = r.edx;
         svm_features.nr_asids = r.ebx;
         svm_features.lme_before_pae_bug = svm_features.eventinj_intr_bug = on_tcg();
-        svm_features.efer_mask = efer_bits();
-        /* RDTSCP, or RDPID without it. */
-        svm_features.tsc_aux = cpuid(0x80000001, 0).edx & BIT(27) ||
-                               (cpuid(0, 0).eax >= 7 && cpuid(7, 0).ecx & BIT(22));
-        svm_features.spec_ctrl = has_spec_ctrl() && !(r.edx & SVM_FEATURE_SPEC_CTRL);
         log_info("SVM: %u ASIDs%s%s%s%s\n", r.ebx, r.edx & SVM_FEATURE_NRIP ? ", nRIP" : "",
                  r.edx & SVM_FEATURE_DECODE_ASSIST ? ", decode assists" : "",
                  r.edx & SVM_FEATURE_FLUSH_ASID ? ", flush by ASID" : "",
@@ -134,22 +102,8 @@ static const struct hvm_bitmap_format bitmap_format = {
     .msr_stride = 2,
     .nr_msr = 3,
     .msr = {{0, 0, 1}, {0xc0000000, 0x4000, 0x4001}, {0xc0010000, 0x8000, 0x8001}},
+    .io_in_use = true,
 };
-
-static int svm_domain_init(struct domain *d)
-{
-    return hvm_bitmaps_init(d, &bitmap_format);
-}
-
-static void svm_pio_update(struct domain *d, u16 first, u16 last)
-{
-    pio_bitmap_update(d, d->hvm->io, first, last);
-}
-
-static void svm_domain_free(struct domain *d)
-{
-    hvm_bitmaps_free(d, &bitmap_format);
-}
 
 static int svm_vcpu_init(struct vcpu *v)
 {
@@ -180,14 +134,6 @@ static int svm_vcpu_init(struct vcpu *v)
     c->np_enable = 1;
     c->ncr3 = s2_root(v->d);
     return 0;
-}
-
-static void svm_vcpu_free(struct vcpu *v)
-{
-    if (v->hvm && v->hvm->vmcb)
-        frames_free(v->hvm->vmcb, 0);
-    xfree(v->hvm);
-    v->hvm = NULL;
 }
 
 static struct vmcb_segment *segment(struct vmcb *c, enum hvm_seg seg)
@@ -251,13 +197,7 @@ static void svm_flush_tlb(struct vcpu *v)
 
 static void svm_vcpu_load(struct vcpu *v)
 {
-    const struct hvm_vcpu *h = v->hvm;
-
-    hvm_load_dr(h->dr);
-    if (svm_features.tsc_aux)
-        wrmsr(MSR_TSC_AUX, h->tsc_aux);
-    if (svm_features.spec_ctrl && h->spec_ctrl)
-        wrmsr(MSR_SPEC_CTRL, h->spec_ctrl);
+    hvm_lazy_load(&v->hvm->lazy);
     /* Another CPU's, or another vCPU's, translations may stand under this ASID here. */
     svm_flush_tlb(v);
     svm_dirty(v, ~0u);
@@ -265,16 +205,7 @@ static void svm_vcpu_load(struct vcpu *v)
 
 static void svm_vcpu_unload(struct vcpu *v)
 {
-    struct hvm_vcpu *h = v->hvm;
-
-    hvm_save_dr(h->dr);
-    if (svm_features.tsc_aux)
-        h->tsc_aux = rdmsr(MSR_TSC_AUX);
-    if (svm_features.spec_ctrl) {
-        h->spec_ctrl = rdmsr(MSR_SPEC_CTRL);
-        if (h->spec_ctrl)
-            wrmsr(MSR_SPEC_CTRL, 0);
-    }
+    hvm_lazy_save(&v->hvm->lazy);
 }
 
 static void svm_inject_exception(struct vcpu *v, u8 vector, bool has_error, u32 error, u64 cr2);
@@ -444,38 +375,21 @@ static u64 svm_get_tsc_offset(struct vcpu *v)
     return v->hvm->vmcb->tsc_offset;
 }
 
-static int svm_msr_read(struct vcpu *v, u32 msr, u64 *val)
+static void svm_set_efer(struct vcpu *v, u64 val)
 {
-    const struct vmcb *c = v->hvm->vmcb;
-
-    if (msr == MSR_EFER)
-        *val = c->efer & ~EFER_SVME;
-    else if (msr == MSR_PAT)
-        *val = c->g_pat;
-    else
-        return -XEN_EINVAL;
-    return 0;
+    v->hvm->vmcb->efer = val | EFER_SVME;
+    svm_dirty(v, SVM_CLEAN_CRX);
 }
 
-static int svm_msr_write(struct vcpu *v, u32 msr, u64 val)
+static u64 svm_get_pat(struct vcpu *v)
 {
-    struct vmcb *c = v->hvm->vmcb;
+    return v->hvm->vmcb->g_pat;
+}
 
-    if (msr == MSR_EFER) {
-        if (!hvm_efer_is_valid(val, c->efer, svm_features.efer_mask, c->cr0))
-            return -XEN_EINVAL;
-        c->efer = (val & ~EFER_LMA) | (c->efer & EFER_LMA) | EFER_SVME;
-        svm_dirty(v, SVM_CLEAN_CRX);
-        return 0;
-    }
-    if (msr == MSR_PAT) {
-        if (!hvm_pat_is_valid(val))
-            return -XEN_EINVAL;
-        c->g_pat = val;
-        svm_dirty(v, SVM_CLEAN_NP);
-        return 0;
-    }
-    return -XEN_EINVAL;
+static void svm_set_pat(struct vcpu *v, u64 val)
+{
+    v->hvm->vmcb->g_pat = val;
+    svm_dirty(v, SVM_CLEAN_NP);
 }
 
 static void svm_dump(struct vcpu *v)
@@ -489,15 +403,12 @@ static void svm_dump(struct vcpu *v)
 const struct hvm_ops svm_ops = {
     .name = "SVM",
     .s2 = &npt_encoding,
+    .bitmaps = &bitmap_format,
     .s2_1g_pages = svm_1g_pages,
     .probe = svm_probe,
     .cpu_enable = svm_cpu_enable,
     .cpu_disable = svm_cpu_disable,
-    .domain_init = svm_domain_init,
-    .domain_free = svm_domain_free,
-    .pio_update = svm_pio_update,
     .vcpu_init = svm_vcpu_init,
-    .vcpu_free = svm_vcpu_free,
     .set_state = svm_set_state,
     .vcpu_load = svm_vcpu_load,
     .vcpu_unload = svm_vcpu_unload,
@@ -512,13 +423,14 @@ const struct hvm_ops svm_ops = {
     .set_cr8 = svm_set_cr8,
     .get_control = svm_get_control,
     .get_cr4 = svm_get_cr4,
+    .set_efer = svm_set_efer,
+    .get_pat = svm_get_pat,
+    .set_pat = svm_set_pat,
     .get_segment = svm_get_segment,
     .cpl = svm_cpl,
     .inject_exception = svm_inject_exception,
     .set_tsc_offset = svm_set_tsc_offset,
     .get_tsc_offset = svm_get_tsc_offset,
-    .msr_read = svm_msr_read,
-    .msr_write = svm_msr_write,
     .flush_tlb = svm_flush_tlb,
     .dump = svm_dump,
     .hypercall_is_vmcall = false,

@@ -5,6 +5,7 @@
 
 #include <torii/hvm.h>
 
+#include "../hvm_internal.h"
 #include "vmcb.h"
 
 /* CPUID 0x8000000A EDX. */
@@ -13,7 +14,6 @@
 #define SVM_FEATURE_CLEAN         BIT(5)
 #define SVM_FEATURE_FLUSH_ASID    BIT(6)
 #define SVM_FEATURE_DECODE_ASSIST BIT(7)
-#define SVM_FEATURE_SPEC_CTRL     BIT(20) /* the VMCB has the guest's */
 
 /* Where the instruction ends that exited at rip with this code, in a code segment with these attributes. */
 struct svm_next {
@@ -32,16 +32,12 @@ struct hvm_vcpu {
     bool virq_injected; /* an interrupt went in as V_IRQ (eventinj_intr_bug) and may not be taken yet */
     u32 dirty;          /* clean bits to withdraw at the next entry */
     struct svm_next next[SVM_NEXT_PLACES];
-    /* What neither VMRUN nor VMLOAD switches, while another vCPU has the CPU. */
-    u64 dr[4], tsc_aux, spec_ctrl;
+    struct hvm_lazy lazy;
 };
 
 struct svm_features {
     u32 edx;
     u32 nr_asids;
-    u64 efer_mask; /* bits of EFER a guest may set */
-    bool tsc_aux;  /* the MSR is there */
-    bool spec_ctrl; /* it is there, and not part of the VMCB */
     bool lme_before_pae_bug; /* QEMU TCG, see svm.c */
     bool eventinj_intr_bug;  /* likewise */
 };

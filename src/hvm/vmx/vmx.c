@@ -32,24 +32,12 @@ static const struct s2_encoding ept_encoding = {
 };
 
 static const u32 guest_msrs[VMX_MSRS] = {
-    MSR_STAR, MSR_LSTAR, MSR_CSTAR, MSR_SFMASK, MSR_KERNEL_GS_BASE, MSR_TSC_AUX,
+    MSR_STAR, MSR_LSTAR, MSR_CSTAR, MSR_SFMASK, MSR_KERNEL_GS_BASE,
 };
 
 static bool vmx_1g_pages(void)
 {
     return vmx_caps.ept_1g;
-}
-
-/* --- domains --- */
-
-static int vmx_domain_init(struct domain *d)
-{
-    return hvm_bitmaps_init(d, &vmx_bitmap_format);
-}
-
-static void vmx_domain_free(struct domain *d)
-{
-    hvm_bitmaps_free(d, &vmx_bitmap_format);
 }
 
 /* --- vCPUs --- */
@@ -75,16 +63,6 @@ static int vmx_vcpu_init(struct vcpu *v)
     h->primary = h->primary_written = vmx_caps.primary;
     h->dr6 = HVM_DR6_RESET;
     return 0;
-}
-
-static void vmx_vcpu_free(struct vcpu *v)
-{
-    if (v->hvm && v->hvm->vmcs)
-        frames_free(v->hvm->vmcs, 0);
-    if (v->hvm && v->hvm->vapic)
-        frames_free(v->hvm->vapic, 0);
-    xfree(v->hvm);
-    v->hvm = NULL;
 }
 
 /* The VMCS is current on this CPU. */
@@ -162,7 +140,7 @@ static void load_registers(const struct hvm_vcpu *h)
     for (unsigned i = 0; i < VMX_MSRS; i++)
         wrmsr_safe(guest_msrs[i], h->msr[i]);
     write_cr2(h->cr2);
-    hvm_load_dr(h->dr);
+    hvm_lazy_load(&h->lazy);
     asm volatile("mov %0, %%dr6" : : "r"(h->dr6));
 }
 
@@ -172,7 +150,7 @@ static void save_registers(struct hvm_vcpu *h)
         if (!rdmsr_safe(guest_msrs[i], &h->msr[i]))
             h->msr[i] = 0;
     h->cr2 = read_cr2();
-    hvm_save_dr(h->dr);
+    hvm_lazy_save(&h->lazy);
     asm volatile("mov %%dr6, %0" : "=r"(h->dr6));
 }
 
@@ -342,35 +320,22 @@ static u64 vmx_get_tsc_offset(struct vcpu *v)
     return v->hvm->tsc_offset;
 }
 
-#define EFER_GUEST_MASK (EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE)
-
-static int vmx_msr_read(struct vcpu *v, u32 msr, u64 *val)
+static void vmx_set_efer(struct vcpu *v, u64 val)
 {
     (void)v;
-    if (msr == MSR_EFER)
-        *val = vmread(VMCS_GUEST_EFER);
-    else if (msr == MSR_PAT)
-        *val = vmread(VMCS_GUEST_PAT);
-    else
-        return -XEN_EINVAL;
-    return 0;
+    vmwrite(VMCS_GUEST_EFER, val);
 }
 
-static int vmx_msr_write(struct vcpu *v, u32 msr, u64 val)
+static u64 vmx_get_pat(struct vcpu *v)
 {
     (void)v;
-    if (msr == MSR_EFER) {
-        u64 old = vmread(VMCS_GUEST_EFER);
+    return vmread(VMCS_GUEST_PAT);
+}
 
-        if (!hvm_efer_is_valid(val, old, EFER_GUEST_MASK, vmread(VMCS_GUEST_CR0)))
-            return -XEN_EINVAL;
-        vmwrite(VMCS_GUEST_EFER, (val & ~EFER_LMA) | (old & EFER_LMA));
-        return 0;
-    }
-    if (msr != MSR_PAT || !hvm_pat_is_valid(val))
-        return -XEN_EINVAL;
+static void vmx_set_pat(struct vcpu *v, u64 val)
+{
+    (void)v;
     vmwrite(VMCS_GUEST_PAT, val);
-    return 0;
 }
 
 static void vmx_flush_tlb(struct vcpu *v)
@@ -400,14 +365,12 @@ static void vmx_dump(struct vcpu *v)
 const struct hvm_ops vmx_ops = {
     .name = "VMX",
     .s2 = &ept_encoding,
+    .bitmaps = &vmx_bitmap_format,
     .s2_1g_pages = vmx_1g_pages,
     .probe = vmx_probe,
     .cpu_enable = vmx_cpu_enable,
     .cpu_disable = vmx_cpu_disable,
-    .domain_init = vmx_domain_init,
-    .domain_free = vmx_domain_free,
     .vcpu_init = vmx_vcpu_init,
-    .vcpu_free = vmx_vcpu_free,
     .set_state = vmx_set_state,
     .vcpu_load = vmx_vcpu_load,
     .vcpu_unload = vmx_vcpu_unload,
@@ -422,13 +385,14 @@ const struct hvm_ops vmx_ops = {
     .set_cr8 = vmx_set_cr8,
     .get_control = vmx_get_control,
     .get_cr4 = vmx_get_cr4,
+    .set_efer = vmx_set_efer,
+    .get_pat = vmx_get_pat,
+    .set_pat = vmx_set_pat,
     .get_segment = vmx_get_segment,
     .cpl = vmx_cpl,
     .inject_exception = vmx_inject_exception,
     .set_tsc_offset = vmx_set_tsc_offset,
     .get_tsc_offset = vmx_get_tsc_offset,
-    .msr_read = vmx_msr_read,
-    .msr_write = vmx_msr_write,
     .flush_tlb = vmx_flush_tlb,
     .dump = vmx_dump,
     .hypercall_is_vmcall = true,

@@ -74,7 +74,7 @@ const char *vmx_choose(const struct vmx_msrs *m, struct vmx_caps *caps);
 bool vmx_caps_equal(const struct vmx_caps *a, const struct vmx_caps *b);
 
 /* MSRs of the guest's that no VMCS holds and Torii has no use for: the guest's values stay in the hardware. */
-enum { VMX_MSRS = 6 };
+enum { VMX_MSRS = 5 };
 
 struct hvm_vcpu {
     void *vmcs;
@@ -100,7 +100,8 @@ struct hvm_vcpu {
 
     /* While the VMCS is current nowhere. */
     struct hvm_control control;
-    u64 msr[VMX_MSRS], cr2, dr[4], dr6;
+    u64 msr[VMX_MSRS], cr2, dr6;
+    struct hvm_lazy lazy;
 
     u64 last_reason, last_qualification; /* for dumps */
 };

@@ -22,7 +22,17 @@ void frame_release(mfn_t mfn);
 u64 frames_free_count(void);
 
 /* Direct map of all RAM. mfn_to_virt is valid for RAM frames only. */
+#ifdef TORII_HOST
 void *paddr_to_virt(paddr_t pa);
+#else
+/* Where it begins; 0 while the firmware's identity mapping is in use. */
+extern u64 direct_map;
+
+static inline void *paddr_to_virt(paddr_t pa)
+{
+    return (void *)(direct_map + pa);
+}
+#endif
 paddr_t virt_to_paddr(const void *p);
 static inline void *mfn_to_virt(mfn_t mfn)
 {

@@ -234,11 +234,14 @@ static bool linear_is_valid(const struct walk *w)
 
 int guest_walk(struct vcpu *v, u64 gva, unsigned access, gpa_t *gpa, u32 *pf_error)
 {
-    struct walk w = {.v = v, .gva = gva, .access = access};
+    struct walk w; /* its arrays are filled level by level, and read where they were */
     unsigned tries = 0;
     gpa_t root;
     int rc;
 
+    w.v = v;
+    w.gva = gva;
+    w.access = access;
     hvm->get_control(v, &w.c);
     if (!linear_is_valid(&w))
         return -XEN_EINVAL;

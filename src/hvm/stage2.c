@@ -198,51 +198,61 @@ int s2_unmap(struct domain *d, gfn_t gfn, u64 nr)
     return s2_map(d, gfn, 0, nr, S2_NONE, 0);
 }
 
+/* The entry that decides about gfn, a leaf or one that is not present, and its level. On the way of every guest access. */
+static inline u64 deciding_entry(const struct domain *d, gfn_t gfn, unsigned *level)
+{
+    const u64 readable = hvm->s2->read, *table = d->s2->root;
+    unsigned shift = 9 * S2_TOP_LEVEL;
+    u64 e;
+
+    for (;; shift -= 9) {
+        e = atomic_load(&table[gfn >> shift & 511]);
+        if (!(e & readable) || !shift || e & S2_LARGE)
+            break;
+        table = paddr_to_virt(e & S2_ADDR);
+    }
+    *level = shift / 9;
+    return e;
+}
+
+static enum s2_type type_of(u64 e)
+{
+    return present(e) ? (enum s2_type)((e & S2_TYPE_MASK) >> S2_TYPE_SHIFT) : S2_NONE;
+}
+
 enum s2_type s2_lookup(struct domain *d, gfn_t gfn, mfn_t *mfn, unsigned *access)
 {
     const struct s2_encoding *enc = hvm->s2;
-    const u64 *table = d->s2->root;
+    unsigned level;
+    u64 e;
 
     if (gfn >= S2_MAX_GFN)
         return S2_NONE;
-    for (unsigned level = S2_TOP_LEVEL;; level--) {
-        u64 e = atomic_load(&table[gfn >> 9 * level & 511]);
-
-        if (!present(e))
-            return S2_NONE;
-        if (!is_leaf(e, level)) {
-            table = paddr_to_virt(e & S2_ADDR);
-            continue;
-        }
-        if (mfn)
-            *mfn = ((e & S2_ADDR) >> PAGE_SHIFT & ~(level_frames(level) - 1)) | (gfn & (level_frames(level) - 1));
-        if (access)
-            *access = S2_READ | (e & enc->write ? S2_WRITE : 0) |
-                      (enc->exec && !(e & enc->exec) ? 0
-                       : e & enc->no_exec            ? 0
-                                                     : S2_EXEC);
-        return (enum s2_type)((e & S2_TYPE_MASK) >> S2_TYPE_SHIFT);
-    }
+    e = deciding_entry(d, gfn, &level);
+    if (!present(e))
+        return S2_NONE;
+    if (mfn)
+        *mfn = ((e & S2_ADDR) >> PAGE_SHIFT & ~(level_frames(level) - 1)) | (gfn & (level_frames(level) - 1));
+    if (access)
+        *access = S2_READ | (e & enc->write ? S2_WRITE : 0) |
+                  (enc->exec && !(e & enc->exec) ? 0
+                   : e & enc->no_exec            ? 0
+                                                 : S2_EXEC);
+    return type_of(e);
 }
 
 enum s2_type s2_lookup_run(struct domain *d, gfn_t gfn, u64 *nr)
 {
-    const u64 *table = d->s2->root;
+    unsigned level;
+    u64 e;
 
     if (gfn >= S2_MAX_GFN) {
         *nr = ~0ull - gfn;
         return S2_NONE;
     }
-    for (unsigned level = S2_TOP_LEVEL;; level--) {
-        u64 e = atomic_load(&table[gfn >> 9 * level & 511]);
-
-        if (present(e) && !is_leaf(e, level)) {
-            table = paddr_to_virt(e & S2_ADDR);
-            continue;
-        }
-        *nr = level_frames(level) - (gfn & (level_frames(level) - 1));
-        return present(e) ? (enum s2_type)((e & S2_TYPE_MASK) >> S2_TYPE_SHIFT) : S2_NONE;
-    }
+    e = deciding_entry(d, gfn, &level);
+    *nr = level_frames(level) - (gfn & (level_frames(level) - 1));
+    return type_of(e);
 }
 
 /*

@@ -14,7 +14,7 @@ struct torii_region torii_region;
 static u64 *root;                    /* virtual address of the PML4, valid for the phase we are in */
 static paddr_t root_pa, trampoline_pa;
 static paddr_t early_next, early_end; /* bump allocation until the frame allocator runs */
-static bool direct_map_ready;
+u64 direct_map;
 static bool have_1g;
 static spinlock_t lock = SPINLOCK(LOCK_PTAB);
 
@@ -23,11 +23,6 @@ extern char image_start[], text_end[], rodata_end[], image_end[];
 /* torii.lds links the image there. */
 #define LOAD_ADDRESS 0x200000ul
 void relocate_switch(void *dst, const void *src, size_t bytes, u64 new_cr3);
-
-void *paddr_to_virt(paddr_t pa)
-{
-    return (void *)(direct_map_ready ? DIRECT_MAP_BASE + pa : pa);
-}
 
 paddr_t virt_to_paddr(const void *p)
 {
@@ -241,7 +236,7 @@ void mm_init(u64 load_offset)
     early_next += ALIGN_UP(frames_bitmap_bytes(top), PAGE_SIZE);
 
     wrmsr(MSR_EFER, rdmsr(MSR_EFER) | EFER_NXE);
-    direct_map_ready = true; /* for the copy of this variable that the new tables will show */
+    direct_map = DIRECT_MAP_BASE; /* for the copy of this variable that the new tables will show */
     root = paddr_to_virt(root_pa);
     relocate_switch((void *)torii_region.start, (const void *)image_pa, image_bytes,
                     root_pa);

@@ -20,7 +20,10 @@
 /*
  * A data access to fault_gpa (`write`: the processor wanted to write) caused a stage-2 exit. bytes: what the processor
  * fetched at RIP, if it reports that (nbytes > 0); else, or when they do not suffice, they are read from guest memory.
+ * EMULATE_TABLE for fault_gpa: the processor could not use an entry of the guest's page tables, which lies in no RAM it may
+ * write. The instruction is done with the entries read, and left unmarked, by guest_walk.
  */
+#define EMULATE_TABLE (~0ull)
 int emulate_mmio(struct vcpu *v, gpa_t fault_gpa, bool write, const u8 *bytes, unsigned nbytes);
 
 /*

@@ -57,8 +57,7 @@ void guest_pins_free(struct domain *d);
 /*
  * Walk the guest's page tables as the processor would, setting Accessed and Dirty. 0 and *gpa;
  * -XEN_EFAULT and *pf_error: the guest gets #PF with that error code;
- * -XEN_EINVAL: gva is not canonical (or above 4 GiB outside long mode);
- * -XEN_ENXIO: a page table lies outside RAM. pf_error may be NULL.
+ * -XEN_EINVAL: gva is not canonical (or above 4 GiB outside long mode). pf_error may be NULL.
  */
 int guest_walk(struct vcpu *v, u64 gva, unsigned access, gpa_t *gpa, u32 *pf_error);
 

@@ -69,6 +69,7 @@ struct hvm_exit {
         struct {
             u64 gpa;
             bool write, exec;
+            bool table;  /* the processor's own, to an entry of the guest's page tables */
             u8 nr_bytes; /* of the instruction, if the CPU gave them; else 0 */
             u8 bytes[15];
         } mmio;

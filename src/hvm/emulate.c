@@ -330,7 +330,9 @@ int emulate_mmio(struct vcpu *v, gpa_t fault_gpa, bool write, const u8 *bytes, u
     rc = fetch_and_decode(&e);
     if (rc)
         return rc;
-    if (write && !writes_memory(&e.insn))
+    if (fault_gpa == EMULATE_TABLE)
+        e.touched = true;
+    else if (write && !writes_memory(&e.insn))
         return -XEN_EAGAIN;
     return is_string(e.insn.op) ? repeat(&e, string_step) : one_operand(&e);
 }

@@ -90,10 +90,9 @@ static int walk(struct emul *e, u64 linear, unsigned access, gpa_t *gpa)
         return 0;
     case -XEN_EFAULT:
         return fault(e, EXC_PF, pf_error, linear);
-    case -XEN_EINVAL:
+    default:
         return fault(e, EXC_GP, 0, 0);
     }
-    return -XEN_EOPNOTSUPP;
 }
 
 int emul_translate(struct emul *e, enum hvm_seg seg, u64 offset, unsigned bytes, bool write, struct emul_ref *ref)

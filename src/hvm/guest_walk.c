@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The guest's page tables, walked as the processor walks them (SDM vol. 3 ch. 4; APM vol. 2 ch. 5): 32-bit, PAE,
- * 4-level and 5-level. Accessed and Dirty are set when the walk has succeeded. Entries are read in place: the guest may
+ * 4-level and 5-level. A table that lies outside RAM reads as all ones, which is reserved bits. Accessed and Dirty are set when the walk has succeeded. Entries are read in place: the guest may
  * change them at any time, so each is read once.
  */
 #include <torii/atomic.h>
@@ -191,7 +191,7 @@ static int walk_once(struct walk *w, gpa_t table, gpa_t *gpa, u32 *pf_error)
     for (level = w->levels;; level--) {
         w->entry[level] = entry_address(w, table, level);
         if (!read_entry(w, level))
-            return -XEN_ENXIO;
+            return page_fault(w, PF_P | PF_RSVD, pf_error);
         e = w->held[level];
         if (!(e & PTE_P))
             return page_fault(w, 0, pf_error);

@@ -285,6 +285,30 @@ static void code_outside_ram_is_not_emulated(void **state)
     assert_int_equal(fake_exception.count, 0);
 }
 
+/* The processor marks what it walks, so it cannot walk a table it may not write: reads exit as writes, for ever. */
+static void an_instruction_is_done_through_a_read_only_page_table(void **state)
+{
+    gpa_t leaf = fake_map(RAM_VA, RAM, P | W);
+
+    fake_access[leaf >> PAGE_SHIFT] = S2_READ;
+    fake_ram[RAM] = 0x5a;
+    r->rbx = RAM_VA;
+    assert_int_equal(RUN_AT(EMULATE_TABLE, true, 0x8a, 0x03), 0);
+    assert_int_equal(r->rax & 0xff, 0x5a);
+    assert_int_equal(r->rip, CODE_VA + 2);
+}
+
+static void a_page_table_outside_ram_gives_a_fault_of_reserved_bits(void **state)
+{
+    gpa_t leaf = fake_map(RAM_VA, RAM, P | W);
+
+    put_code((const u8[]){0x88, 0x03}, 2);
+    fake_type[leaf >> PAGE_SHIFT] = S2_MMIO;
+    r->rbx = RAM_VA;
+    assert_int_equal(emulate_mmio(v, EMULATE_TABLE, true, (const u8[]){0x88, 0x03}, 2), -XEN_EFAULT);
+    check_exception(EXC_PF, 11, RAM_VA);
+}
+
 static void the_processors_bytes_are_used_and_completed_from_memory(void **state)
 {
     static const u8 store[] = {0xc7, 0x03, 0x78, 0x56, 0x34, 0x12};
@@ -353,6 +377,8 @@ int main(void)
         T(an_absent_code_page_gives_a_fetch_fault),
         T(the_second_code_page_is_not_needed_by_a_short_instruction),
         T(code_outside_ram_is_not_emulated),
+        T(an_instruction_is_done_through_a_read_only_page_table),
+        T(a_page_table_outside_ram_gives_a_fault_of_reserved_bits),
         T(the_processors_bytes_are_used_and_completed_from_memory),
         T(lock_on_a_mov_gives_ud),
         T(sixteen_bytes_give_gp),

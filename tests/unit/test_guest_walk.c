@@ -254,16 +254,19 @@ static void a_non_canonical_address_is_no_page_fault(void **state)
     assert_int_equal(guest_linear_to_gpa(v, 0x0000800000000000ull, false, &gpa), -XEN_EFAULT);
 }
 
-static void a_table_outside_ram_is_its_own_error(void **state)
+static void a_table_outside_ram_has_reserved_bits(void **state)
 {
     gpa_t leaf = fake_map(VA, PAGE, P | W), gpa;
+    u32 ec;
 
     fake_type[leaf >> PAGE_SHIFT] = S2_MMIO;
-    assert_int_equal(guest_walk(v, VA, 0, &gpa, NULL), -XEN_ENXIO);
+    assert_int_equal(guest_walk(v, VA, 0, &gpa, &ec), -XEN_EFAULT);
+    assert_int_equal(ec, 9);
     assert_int_equal(guest_linear_to_gpa(v, VA, false, &gpa), -XEN_EFAULT);
     fake_type[leaf >> PAGE_SHIFT] = S2_RAM;
     fake_control.cr3 = 0x7000000000;
-    assert_int_equal(guest_walk(v, VA, 0, &gpa, NULL), -XEN_ENXIO);
+    assert_int_equal(guest_walk(v, VA, GUEST_WRITE, &gpa, &ec), -XEN_EFAULT);
+    assert_int_equal(ec, 11);
 }
 
 static void a_table_in_read_only_memory_translates_unmarked(void **state)
@@ -547,7 +550,7 @@ int main(void)
         T(a_page_size_bit_in_the_root_is_reserved),
         T(five_levels_with_la57),
         T(a_non_canonical_address_is_no_page_fault),
-        T(a_table_outside_ram_is_its_own_error),
+        T(a_table_outside_ram_has_reserved_bits),
         T(a_table_in_read_only_memory_translates_unmarked),
         T(without_paging_linear_is_physical_up_to_4g),
         T(a_32bit_page_translates_and_is_marked),

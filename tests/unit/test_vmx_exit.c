@@ -221,6 +221,11 @@ static void an_ept_violation_says_where_and_how(void **state)
     leave(VMX_EPT_VIOLATION, QUAL_EPT_EXEC);
     assert_false(out.mmio.write);
     assert_true(out.mmio.exec);
+    assert_false(out.mmio.table);
+    leave(VMX_EPT_VIOLATION, QUAL_EPT_WRITE | QUAL_EPT_LINEAR | QUAL_EPT_LAST);
+    assert_false(out.mmio.table);
+    leave(VMX_EPT_VIOLATION, QUAL_EPT_WRITE | QUAL_EPT_LINEAR);
+    assert_true(out.mmio.table);
 }
 
 static void an_iret_that_will_run_again_leaves_nmis_blocked(void **state)

@@ -70,6 +70,7 @@ static noinline_fn void decode_npf(const struct vmcb *c, struct hvm_exit *exit)
     exit->info = exit->mmio.gpa = c->exitinfo2;
     exit->mmio.write = c->exitinfo1 & NPF_WRITE;
     exit->mmio.exec = c->exitinfo1 & NPF_EXEC;
+    exit->mmio.table = c->exitinfo1 & NPF_TABLE;
     exit->mmio.nr_bytes = 0;
     if (svm_features.edx & SVM_FEATURE_DECODE_ASSIST && c->insn_len) {
         exit->mmio.nr_bytes = min(c->insn_len & 0xf, 15);

@@ -90,6 +90,7 @@ enum {
 #define IOIO_PORT(x)   ((u16)((x) >> 16))
 #define NPF_WRITE      BIT(1)
 #define NPF_EXEC       BIT(4)
+#define NPF_TABLE      BIT(33) /* at an entry of the guest's page tables */
 
 struct vmcb_segment {
     u16 sel, attr;

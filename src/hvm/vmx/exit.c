@@ -36,6 +36,7 @@ static void decode_ept_violation(const struct vcpu *v, u64 qual, struct hvm_exit
     exit->info = exit->mmio.gpa = vmread(VMCS_GUEST_PHYSICAL);
     exit->mmio.write = qual & QUAL_EPT_WRITE;
     exit->mmio.exec = qual & QUAL_EPT_EXEC;
+    exit->mmio.table = (qual & (QUAL_EPT_LINEAR | QUAL_EPT_LAST)) == QUAL_EPT_LINEAR;
     exit->mmio.nr_bytes = 0;
     /* The IRET will run again, so it has not unblocked NMIs yet (§28.2.3). */
     if (unlikely(qual & QUAL_EPT_IRET_NMI) && !(v->hvm->event & EVENT_VALID))

@@ -210,6 +210,8 @@ enum { CR_MOV_TO, CR_MOV_FROM };
 #define QUAL_IO_PORT(q)   ((u16)((q) >> 16))
 #define QUAL_EPT_WRITE    BIT(1)
 #define QUAL_EPT_EXEC     BIT(2)
+#define QUAL_EPT_LINEAR   BIT(7)  /* on the way from a linear address, */
+#define QUAL_EPT_LAST     BIT(8)  /* which is translated, so not at an entry of the guest's page tables */
 #define QUAL_EPT_IRET_NMI BIT(12) /* an IRET had unblocked NMIs, and will be executed again */
 
 /* Instruction information of INS and OUTS, table 28-8. */

@@ -23,7 +23,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size);
 
 static const struct ioapic_info info = {1, IOAPIC_PAGE, 0, PINS};
 static struct {
-    bool bound, open;
+    bool bound, masked, fired;
     struct gsi_config cfg;
     irq_fn *fn;
     void *ctx;
@@ -50,7 +50,8 @@ int gsi_bind(unsigned gsi, const struct gsi_config *cfg, irq_fn *fn, void *ctx)
 {
     if (gsi == 7)
         return -XEN_EBUSY;
-    line[gsi].bound = line[gsi].open = true;
+    line[gsi].bound = true;
+    line[gsi].masked = line[gsi].fired = false;
     line[gsi].cfg = *cfg;
     line[gsi].fn = fn;
     line[gsi].ctx = ctx;
@@ -60,25 +61,25 @@ int gsi_bind(unsigned gsi, const struct gsi_config *cfg, irq_fn *fn, void *ctx)
 void gsi_unbind(unsigned gsi)
 {
     CHECK(line[gsi].bound);
-    line[gsi].bound = line[gsi].open = false;
+    line[gsi].bound = false;
 }
 
 void gsi_mask(unsigned gsi)
 {
     CHECK(line[gsi].bound);
-    line[gsi].open = false;
+    line[gsi].masked = true;
 }
 
 void gsi_unmask(unsigned gsi)
 {
     CHECK(line[gsi].bound);
-    line[gsi].open = true;
+    line[gsi].masked = false;
 }
 
 void gsi_eoi(unsigned gsi)
 {
     CHECK(line[gsi].bound && line[gsi].cfg.level);
-    line[gsi].open = true;
+    line[gsi].fired = false;
 }
 
 void gsi_set_cpu(unsigned gsi, unsigned cpu)
@@ -87,12 +88,17 @@ void gsi_set_cpu(unsigned gsi, unsigned cpu)
     line[gsi].cfg.cpu = cpu;
 }
 
+static bool is_open(unsigned gsi)
+{
+    return line[gsi].bound && !line[gsi].masked && !line[gsi].fired;
+}
+
 static void fire(unsigned gsi)
 {
-    if (!line[gsi].open)
+    if (!is_open(gsi))
         return;
     if (line[gsi].cfg.level)
-        line[gsi].open = false;
+        line[gsi].fired = true;
     line[gsi].fn(line[gsi].ctx);
 }
 
@@ -150,8 +156,8 @@ static void check_pins(void)
         env_mmio_write(0, IOAPIC_PAGE, 4, 0x10 + 2 * pin);
         rte = env_mmio_read(0, IOAPIC_PAGE + 0x10, 4);
         CHECK(!(rte & RTE_RIRR) || rte & RTE_LEVEL);
-        CHECK(!line[pin].open || !(rte & RTE_MASKED));
-        CHECK(!line[pin].open || line[pin].cfg.level == ((rte & RTE_LEVEL) && (rte >> 8 & 7) <= 1));
+        CHECK(!is_open(pin) || !(rte & RTE_MASKED));
+        CHECK(!is_open(pin) || line[pin].cfg.level == ((rte & RTE_LEVEL) && (rte >> 8 & 7) <= 1));
     }
 }
 

@@ -65,7 +65,8 @@ static void nothing(void)
 
 /*
  * Interrupts may come at vectors 16 to 31, and where they are exceptions with an error code the runtime's entry would take
- * one off the stack: those get the entries of vectors that are nobody's.
+ * one off the stack: those get the entries of vectors that are nobody's. So does 0x81, where the runtime would believe
+ * that user mode ends.
  */
 static void interrupts_init(void)
 {
@@ -77,6 +78,7 @@ static void interrupts_init(void)
     __asm__ volatile("sidt %0" : "=m"(idtr));
     for (unsigned v = 16; v < 32; v++)
         memcpy((void *)(idtr.base + 16 * v), (void *)(idtr.base + 16 * (v + 32)), 16);
+    memcpy((void *)(idtr.base + 16 * 0x81), (void *)(idtr.base + 16 * 0x80), 16);
     irq_handler[1] = nothing;
     for (unsigned v = 32; v < 256; v++)
         irq_handler[v] = on_interrupt;

@@ -12,25 +12,38 @@ struct call {
     u64 nr, arg[5];
 };
 
+/* Where memory may come and go: without its interrupt controllers the guest could start no CPU any more. */
+static u64 some_frame(void)
+{
+    u64 gfn = some_gfn();
+
+    return gfn == 0xfee00 || gfn == 0xfec00 ? gfn + 1 : gfn;
+}
+
 /* Lists of frames, none of them the program's. */
 static void safe_lists(typeof(&safe[0]) s)
 {
     for (unsigned i = 0; i < 8; i++) {
-        s->list[below(64)] = some_gfn();
-        s->list2[below(64)] = one_in(3) ? below(7) : some_gfn();
+        s->list[below(64)] = some_frame();
+        s->list2[below(64)] = one_in(3) ? 1 + below(6) : some_frame();
     }
 }
 
+/* Sometimes a list that all CPUs rewrite. */
 static u64 list_pointer(typeof(&safe[0]) s)
 {
-    return one_in(8) ? some_pointer() : (u64)(one_in(2) ? &s->list[below(32)] : &s->list2[below(32)]);
+    static volatile u64 rewritten[64];
+
+    for (unsigned i = 0; i < 4; i++)
+        rewritten[below(64)] = some_frame();
+    return (u64)(one_in(8) ? &rewritten[below(32)] : one_in(2) ? &s->list[below(32)] : &s->list2[below(32)]);
 }
 
 static u64 memory_word(typeof(&safe[0]) s)
 {
     switch (below(4)) {
     case 0:
-        return some_gfn();
+        return some_frame();
     case 1:
         return below(6);
     case 2:
@@ -45,7 +58,7 @@ static void memory_reservation(typeof(&safe[0]) s)
     struct xen_memory_reservation *r = (void *)s->words;
 
     for (unsigned i = 0; i < 64; i++)
-        s->list[i] = some_gfn();
+        s->list[i] = some_frame();
     *r = (struct xen_memory_reservation){.nr_extents = one_in(16) ? rnd() >> below(64) : below(33),
                                          .extent_order = one_in(16) ? 20 + below(45) : 0,
                                          .mem_flags = one_in(8) ? rnd() : 0,
@@ -59,6 +72,7 @@ static void memory_call(struct call *c)
 {
     typeof(&safe[0]) s = &safe[this_cpu()->index];
     struct xen_add_to_physmap *a = (void *)s->words;
+    struct xen_add_to_physmap_batch *b = (void *)s->words;
 
     c->arg[0] = one_in(8) ? below(64) : (u64[]){0, 1, 6, 7, 15, 15, 23, 28, 11, 9, 10, 2, 3, 5, 27}[below(15)];
     safe_lists(s);
@@ -76,9 +90,17 @@ static void memory_call(struct call *c)
         s->words[8] = below(4);
         break;
     case XENMEM_add_to_physmap:
-        *a = (struct xen_add_to_physmap){.domid = DOMID_SELF, .space = below(6), .idx = below(20), .gpfn = some_gfn()};
+        *a = (struct xen_add_to_physmap){.domid = DOMID_SELF, .space = below(6), .idx = below(20), .gpfn = some_frame()};
         if (one_in(8))
             a->idx = rnd() >> below(64);
+        break;
+    case XENMEM_add_to_physmap_batch:
+        *b = (struct xen_add_to_physmap_batch){.domid = DOMID_SELF, .space = below(6), .size = below(9)};
+        for (unsigned i = 0; i < 64; i++)
+            s->list[i] = some_frame(), s->list2[i] = (u32)some_frame() | below(8) << 32;
+        set_xen_guest_handle(b->idxs, (xen_ulong_t *)s->list2);
+        set_xen_guest_handle(b->gpfns, (xen_pfn_t *)s->list);
+        set_xen_guest_handle(b->errs, (int *)s->behind);
         break;
     case 13: /* set_memory_map: the guest would no longer know where its RAM is */
         c->arg[0] = 10;
@@ -143,9 +165,9 @@ static void grant_call(struct call *c)
         struct gnttab_unmap_grant_ref *u = (void *)p;
 
         if (c->arg[0] == GNTTABOP_map_grant_ref)
-            m[i] = (struct gnttab_map_grant_ref){.host_addr = some_gfn() << 12, .flags = below(16), .ref = below(64)};
+            m[i] = (struct gnttab_map_grant_ref){.host_addr = some_frame() << 12, .flags = below(16), .ref = below(64)};
         else
-            u[i] = (struct gnttab_unmap_grant_ref){.host_addr = some_gfn() << 12, .handle = below(64)};
+            u[i] = (struct gnttab_unmap_grant_ref){.host_addr = some_frame() << 12, .handle = below(64)};
     }
     for (unsigned i = 0; i < 8 && c->arg[0] == GNTTABOP_copy; i++) {
         struct gnttab_copy *g = (void *)p;
@@ -153,31 +175,33 @@ static void grant_call(struct call *c)
         g[i] = (struct gnttab_copy){.len = below(5000), .flags = below(4)};
         g[i].source.domid = g[i].dest.domid = one_in(2) ? 0 : DOMID_SELF;
         g[i].source.offset = below(4200), g[i].dest.offset = below(4200);
-        g[i].source.u.gmfn = g[i].flags & 1 ? below(64) : some_gfn();
-        g[i].dest.u.gmfn = g[i].flags & 2 ? below(64) : some_gfn();
+        g[i].source.u.gmfn = g[i].flags & 1 ? below(64) : some_frame();
+        g[i].dest.u.gmfn = g[i].flags & 2 ? below(64) : some_frame();
     }
 }
 
 /* Not: what ends the domain, and starting a CPU in a state that is random. */
 static void tame_call(struct call *c)
 {
+    u32 op = c->arg[0], vcpu = c->arg[1]; /* which is all of the registers that counts for some */
+
     switch (c->nr) {
-    case __HYPERVISOR_console_io: /* a readable log */
-        if (c->arg[0] == CONSOLEIO_write && c->arg[1] <= 1ull << 32)
-            c->arg[0] = 2 + below(8);
+    case __HYPERVISOR_console_io: /* a readable log, which the count's low half would fill for minutes */
+        if (op == CONSOLEIO_write)
+            c->arg[2] = 0xffff800000000000;
         break;
     case __HYPERVISOR_sched_op:
-        if (c->arg[0] == SCHEDOP_shutdown || (c->arg[0] >= SCHEDOP_remote_shutdown && c->arg[0] <= SCHEDOP_watchdog))
+        if (op == SCHEDOP_shutdown || (op >= SCHEDOP_remote_shutdown && op <= SCHEDOP_watchdog))
             c->arg[0] = SCHEDOP_yield;
-        if (c->arg[0] == SCHEDOP_block || c->arg[0] == SCHEDOP_poll)
-            c->arg[0] = this_cpu()->index && one_in(8) ? c->arg[0] : SCHEDOP_yield;
+        if ((op == SCHEDOP_block || op == SCHEDOP_poll) && (!this_cpu()->index || below(8)))
+            c->arg[0] = SCHEDOP_yield;
         break;
     case __HYPERVISOR_vcpu_op:
-        if (c->arg[0] == VCPUOP_initialise)
+        if (op == VCPUOP_initialise)
             c->arg[1] = one_in(2) ? 0 : CPUS + below(256);
-        if (c->arg[0] == VCPUOP_send_nmi) /* one that starts has no handler yet */
+        if (op == VCPUOP_send_nmi) /* one that starts has no handler yet */
             c->arg[1] = one_in(2) ? this_cpu()->index : CPUS + below(256);
-        if (c->arg[0] == VCPUOP_down && !c->arg[1])
+        if (op == VCPUOP_down && !vcpu)
             c->arg[1] = 1 + below(CPUS - 1);
         break;
     case __HYPERVISOR_grant_table_op: /* results of a long list would be written over the program */

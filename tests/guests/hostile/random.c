@@ -38,7 +38,7 @@ u64 some_gfn(void)
     static const u64 places[] = {
         0xfee00, 0xfec00, 0xfed00, 0xfed1c, 0xb0000, 0xb0008, 0xb0123, 0xa0, 0xb8, 0xc0, 0xf0, 0xff, 0xfffff, 0xfeb00,
         0xfebc0, 0xfebd0, 0xc0000, 0xe0000, 0x100000, 0x1fffff, 0x1000000, 0xfffffff, 0xfffffffff, 0x1000000000,
-        0xffffffffff, 0xfffffffffffff, ~0ull, 0,
+        0xffffffffff, 0xfffffffffffff, ~0ull, 1,
     };
 
     switch (below(8)) {
@@ -103,8 +103,8 @@ u64 some_value(void)
     default:
         v = rnd();
     }
-    /* Frames 7 to 9 hold what processors start from. */
-    return v >= 7 && v <= 9 ? 6 : v;
+    /* Frames 7 to 9 hold what processors start from, 15 is where an NMI in real mode pushes. */
+    return (v >= 7 && v <= 9) || v == 15 ? 6 : v;
 }
 
 void fill(void *p, size_t bytes)
@@ -119,8 +119,8 @@ void fill(void *p, size_t bytes)
             *(volatile u32 *)at = v;
             at += 4;
             break;
-        default:
-            *(volatile u64 *)at = v;
+        default: /* it may be taken for a frame, and 0 has the vectors of real mode */
+            *(volatile u64 *)at = v ? v : 1;
             at += 8;
         }
     }
@@ -170,8 +170,20 @@ void throw_tables(void)
         __asm__ volatile("mov %%cr3, %%rax; mov %%rax, %%cr3" : : : "rax", "memory");
 }
 
+/* The vectors of real mode, which an NMI may meet, are not for pointers that lead to 0. */
+static void protect_vectors(void)
+{
+    static u64 low[512] PAGE_ALIGNED;
+
+    for (u64 i = 0; i < ARRAY_SIZE(low); i++)
+        low[i] = i << 12 | (i ? 7 : 5);
+    pd[0] = (u64)low | 7;
+    __asm__ volatile("mov %0, %%cr3" : : "r"(pml4) : "memory");
+}
+
 void wild_init(void)
 {
+    protect_vectors();
     for (unsigned i = 0; i < 4; i++)
         tables[0][i] = (u64)tables[1 + i % 2] | 7;
     for (unsigned i = 0; i < 8; i++)

@@ -84,12 +84,15 @@ static noinline_fn void window_opened(struct vcpu *v, struct hvm_exit *exit)
     struct vmcb *c = v->hvm->vmcb;
 
     exit->reason = EXIT_WINDOW;
+    c->intercept3 &= ~SVM_INTERCEPT_VINTR;
+    svm_dirty(v, SVM_CLEAN_INTERCEPTS);
+    if (v->hvm->virq_injected)
+        return; /* it stays: the guest takes it now */
     /* §15.21.2: taken if the priority is above V_TPR. QEMU takes it at equality, too: learn which it is. */
     if ((c->int_ctl & SVM_V_PRIO_MASK) >> SVM_V_PRIO_SHIFT == (c->int_ctl & SVM_V_CR8_MASK))
         svm_virq_at_equal_priority = true;
-    c->intercept3 &= ~SVM_INTERCEPT_VINTR;
     c->int_ctl &= ~(SVM_V_IRQ | SVM_V_IGN_TPR);
-    svm_dirty(v, SVM_CLEAN_INTERCEPTS | SVM_CLEAN_TPR);
+    svm_dirty(v, SVM_CLEAN_TPR);
 }
 
 /* About to execute IRET: NMIs are open once it has, one instruction later, which the interrupt shadow stands for. */

@@ -290,6 +290,21 @@ static void svm_inject_exception(struct vcpu *v, u8 vector, bool has_error, u32 
     }
 }
 
+/*
+ * V_IRQ is in use: look again when that interrupt's handler returns. But when an NMI has come before it, the next IRET is the
+ * NMI's, which intercepted again and again would never be done: then first look when the guest is about to take the interrupt.
+ */
+static void virq_window(struct vcpu *v, bool on)
+{
+    struct vmcb *c = v->hvm->vmcb;
+    bool taken_next = v->regs.rflags & RFLAGS_IF && !(c->int_shadow & 1) && !(c->eventinj & SVM_EVENT_VALID);
+
+    c->intercept3 &= ~SVM_INTERCEPT_VINTR;
+    if (on)
+        c->intercept3 |= taken_next ? SVM_INTERCEPT_IRET : SVM_INTERCEPT_VINTR;
+    svm_dirty(v, SVM_CLEAN_INTERCEPTS);
+}
+
 bool svm_virq_at_equal_priority;
 
 static void svm_irq_window(struct vcpu *v, bool on, u8 priority)
@@ -298,10 +313,7 @@ static void svm_irq_window(struct vcpu *v, bool on, u8 priority)
     u64 ctl = c->int_ctl & ~(SVM_V_IRQ | SVM_V_PRIO_MASK | SVM_V_IGN_TPR);
 
     if (v->hvm->virq_injected) {
-        /* V_IRQ is in use: look again when that interrupt's handler returns. */
-        if (on)
-            c->intercept3 |= SVM_INTERCEPT_IRET;
-        svm_dirty(v, SVM_CLEAN_INTERCEPTS);
+        virq_window(v, on);
         return;
     }
     /* Where equality opens the window, one that waits for a lower TPR asks for one less, or it would open at once. */

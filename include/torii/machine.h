@@ -17,7 +17,8 @@ void machine_delay_ms(unsigned ms);
 void console_force(void);
 /* Everything written so far has left the UART. */
 void console_flush(void);
-void nmi_all_but_self(void);
+/* Stop all other CPUs for good, by NMI: nothing holds that off for long. Any context. */
+void stop_all_but_self(void);
 /* Before and after suspend to RAM. */
 void console_save(void);
 void console_restore(void);

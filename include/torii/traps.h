@@ -32,6 +32,8 @@ void irq_dispatch(unsigned vector);
 void noreturn_fn panic_frame(const struct trap_frame *f, const char *fmt, ...) printf_like(2, 3);
 void panic_stop_this_cpu(void);
 extern bool panic_in_progress;
+/* src/machine/irq.c: an NMI is no event of the machine's, it stops its CPU for good. */
+extern bool cpus_stopping;
 
 /* Print the call chain that starts at this frame pointer. */
 void backtrace(u64 rip, u64 rbp);

@@ -88,7 +88,7 @@ static bool panic_begin(void)
     if (atomic_xchg(&panic_in_progress, true))
         return false; /* a fault while panicking, or a second CPU: the first one reports */
     console_force();
-    nmi_all_but_self();
+    stop_all_but_self();
     return true;
 }
 

@@ -97,7 +97,7 @@ void trap_handler(struct trap_frame *f)
         return;
     }
     if (f->vector == EXC_NMI_VECTOR) {
-        if (panic_in_progress)
+        if (cpus_stopping)
             panic_stop_this_cpu();
         nmi_received();
         return;

@@ -17,7 +17,7 @@
 void machine_halt(void)
 {
     console_flush();
-    nmi_all_but_self();
+    stop_all_but_self();
     for (;;)
         asm volatile("cli; hlt");
 }

@@ -146,8 +146,11 @@ void cpu_kick(unsigned cpu)
         lapic_send(pcpus[cpu]->apic_id, ICR_FIXED | ICR_ASSERT | VECTOR_KICK);
 }
 
-void nmi_all_but_self(void)
+bool cpus_stopping;
+
+void stop_all_but_self(void)
 {
+    atomic_store(&cpus_stopping, true);
     if (pcpu_nr > 1)
         lapic_send(0, ICR_NMI | ICR_ASSERT | ICR_ALL_BUT_SELF);
 }

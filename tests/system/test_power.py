@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Every end of Dom0 is the end of the machine it should be."""
-import pytest
+import re
 
+import pytest
 
 
 @pytest.mark.parametrize("cpus", [1, 4])
@@ -49,10 +50,13 @@ def test_crash_prints_dom0_registers(boot):
 
 @pytest.mark.torii
 def test_noreboot_stops_after_a_crash(boot):
-    vm = boot(args="noreboot").shell(quiet=False)
+    """All CPUs, with interrupts off."""
+    vm = boot(args="noreboot", cpus=4).shell(quiet=False)
     vm.send("crash\n")
     vm.expect(r"^\(torii\) Dom0 has shut down: crash")
     assert vm.still_running(8)
+    flags = re.findall(r"RFL=([0-9a-f]+) .* HLT=(\d)", vm.qmp.hmp("info registers -a"))
+    assert [(int(rflags, 16) & 0x200, halted) for rflags, halted in flags] == [(0, "1")] * 4
 
 
 @pytest.mark.torii

@@ -277,13 +277,15 @@ static void a_kick_is_for_other_cpus(void **state)
     assert_int_equal(sent_icr, 0x40f1);
 }
 
-static void an_nmi_for_the_others_needs_others(void **state)
+static void the_others_stop_by_an_nmi_that_needs_others(void **state)
 {
-    nmi_all_but_self();
+    cpus_stopping = false;
+    stop_all_but_self();
+    assert_true(cpus_stopping);
     assert_events("s");
     assert_int_equal(sent_icr, 0xc4400);
     pcpu_nr = 1;
-    nmi_all_but_self();
+    stop_all_but_self();
     assert_events("");
 }
 
@@ -456,7 +458,7 @@ int main(void)
         T(toriis_own_vectors_do_what_they_are_for),
         T(a_vector_nobody_owns_is_ended_and_logged),
         T(a_kick_is_for_other_cpus),
-        T(an_nmi_for_the_others_needs_others),
+        T(the_others_stop_by_an_nmi_that_needs_others),
         T(a_count_that_is_no_power_of_two_up_to_32_is_refused),
         T(a_message_names_the_cpu_and_the_first_vector),
         T(without_a_vector_the_handle_goes_back),

@@ -36,7 +36,7 @@ void console_flush(void)
 {
 }
 
-void nmi_all_but_self(void)
+void stop_all_but_self(void)
 {
 }
 

@@ -61,7 +61,7 @@ void machine_reset(void)
     abort();
 }
 
-void nmi_all_but_self(void)
+void stop_all_but_self(void)
 {
     abort();
 }

@@ -30,8 +30,11 @@ bool smp_startup(u32 apic_id, paddr_t page, bool *answered);
 void smp_hold(void);
 void noreturn_fn smp_park(struct pcpu *c);
 bool smp_unpark(struct pcpu *c);
-/* The boot CPU c comes out of the trampoline: its registers and local APIC as Torii wants them, but for virtualisation. */
-void smp_restore_boot_cpu(struct pcpu *c);
+/*
+ * The boot CPU c comes out of the trampoline: its registers and local APIC as Torii wants them, but for virtualisation. True:
+ * firmware had forgotten its memory types.
+ */
+bool smp_restore_boot_cpu(struct pcpu *c);
 
 /*
  * A processor that came after boot gets the next number; it is not started. Its number, -XEN_EEXIST (there is one with

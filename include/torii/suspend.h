@@ -64,13 +64,6 @@ u64 sleep_clocks_slept(const struct tsc_scale *scale, const struct sleep_clocks 
 void sleep_time_begin(void);
 u64 sleep_time_end(void);
 
-/* --- src/machine/mtrr.c --- */
-
-/* Memory types as the boot CPU has them; then any CPU that firmware has given others gets those. Interrupts disabled.
- */
-void mtrr_save(void);
-void mtrr_restore(void);
-
 /* --- src/machine/chipset.c --- */
 
 /* Chipset registers that a known firmware leaves in their reset state after a sleep. */

@@ -16,6 +16,7 @@
 #include <torii/ioapic.h>
 #include <torii/log.h>
 #include <torii/machine.h>
+#include <torii/mtrr.h>
 #include <torii/percpu.h>
 #include <torii/sched.h>
 #include <torii/smp.h>
@@ -151,7 +152,7 @@ static void sleep_and_wake(struct pcpu *c)
 {
     static const struct acpi_waking none;
     struct acpi_waking ours = none;
-    bool woken;
+    bool woken, types;
     u64 slept;
 
     ours.real = (u32)smp_trampoline();
@@ -162,11 +163,13 @@ static void sleep_and_wake(struct pcpu *c)
     sleep_time_begin();
     hvm->cpu_disable();
     woken = suspend_save(sleep_now);
-    smp_restore_boot_cpu(c);
+    types = smp_restore_boot_cpu(c);
     chipset_restore();
     slept = sleep_time_end();
     console_restore();
     acpi_waking_set(&dom0_waking);
+    if (types)
+        log_debug("CPU 0: memory types restored\n");
     log_info("%s after %u.%03u s\n", woken ? "awake" : "the machine did not sleep; going on",
              (unsigned)(slept / 1000 / NS_PER_MS), (unsigned)(slept / NS_PER_MS % 1000));
 }

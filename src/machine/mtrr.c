@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Memory type range registers across suspend to RAM: all CPUs must agree (SDM vol. 3 §12.11.8), and firmware may have
- * set up the boot CPU alone, or none.
+ * Memory type range registers: all CPUs must agree (SDM vol. 3 §12.11.8), and firmware sets them up at boot alone.
+ * After suspend to RAM it may have done so on the boot CPU only, or on none; nobody has on a processor that is plugged
+ * in.
  */
-#include <torii/suspend.h>
+#include <torii/mtrr.h>
 
 #include <torii/cpu.h>
 
@@ -42,33 +43,34 @@ void mtrr_save(void)
         save(fixed[i]);
 }
 
+static bool is(u32 msr, u64 val)
+{
+    u64 now;
+
+    return rdmsr_safe(msr, &now) && now == val;
+}
+
 static bool differs(void)
 {
-    if (nr_saved && rdmsr(MSR_MTRR_DEF) != default_type)
+    if (nr_saved && !is(MSR_MTRR_DEF, default_type))
         return true;
     for (unsigned i = 0; i < nr_saved; i++)
-        if (rdmsr(saved[i].msr) != saved[i].val)
+        if (!is(saved[i].msr, saved[i].val))
             return true;
     return false;
 }
 
-/* §12.11.7.2: no cache and no translation may live through the change. Clearing CR4.PGE drops global ones too. */
-void mtrr_restore(void)
+bool mtrr_restore(void)
 {
-    u64 cr0 = read_cr0(), cr4 = read_cr4();
+    struct cache_state before;
 
     if (!differs())
-        return;
-    write_cr0((cr0 | CR0_CD) & ~CR0_NW);
-    asm volatile("wbinvd" : : : "memory");
-    write_cr4(cr4 & ~CR4_PGE);
-    write_cr3(read_cr3());
-    wrmsr(MSR_MTRR_DEF, default_type & ~MTRR_DEF_ON);
+        return false;
+    caches_off(&before);
+    wrmsr_safe(MSR_MTRR_DEF, default_type & ~MTRR_DEF_ON);
     for (unsigned i = 0; i < nr_saved; i++)
-        wrmsr(saved[i].msr, saved[i].val);
-    wrmsr(MSR_MTRR_DEF, default_type);
-    asm volatile("wbinvd" : : : "memory");
-    write_cr3(read_cr3());
-    write_cr4(cr4);
-    write_cr0(cr0);
+        wrmsr_safe(saved[i].msr, saved[i].val);
+    wrmsr_safe(MSR_MTRR_DEF, default_type);
+    caches_on(&before);
+    return true;
 }

@@ -17,10 +17,10 @@
 #include <torii/log.h>
 #include <torii/machine.h>
 #include <torii/mm.h>
+#include <torii/mtrr.h>
 #include <torii/percpu.h>
 #include <torii/sched.h>
 #include <torii/smp.h>
-#include <torii/suspend.h>
 #include <torii/timer_queue.h>
 #include <torii/tsc.h>
 
@@ -60,19 +60,21 @@ void cpu_features_init(void)
 static void ap_main(void *arg)
 {
     struct pcpu *c = arg;
+    bool types;
 
     atomic_store(&c->answered, true);
     write_cr3(mm_kernel_cr3());
     cpu_features_init();
     pcpu_load(c);
-    if (c->parked)
-        mtrr_restore();
+    types = mtrr_restore();
     lapic_init_cpu();
     if (hvm->cpu_enable()) {
         log_err("CPU %u: cannot enable %s\n", c->id, hvm->name);
         for (;;)
             asm volatile("cli; hlt");
     }
+    if (types)
+        log_debug("CPU %u: memory types %s\n", c->id, mtrr_restore() ? "cannot be set" : "set as the boot CPU has them");
     atomic_store(&c->started, true);
     while (atomic_load(&warp_cpu) != c->id)
         cpu_relax();
@@ -179,6 +181,7 @@ void smp_start(void)
     size_t bytes = (size_t)(trampoline_end - trampoline_start);
 
     assert(bytes <= sizeof(saved));
+    mtrr_save();
     trampoline = find_page();
     if (!trampoline) {
         log_warn("no RAM below 640 KiB for starting the other processors\n");
@@ -209,15 +212,18 @@ void smp_hold(void)
     atomic_store(&scheduler_may_start, false);
 }
 
-void smp_restore_boot_cpu(struct pcpu *c)
+bool smp_restore_boot_cpu(struct pcpu *c)
 {
+    bool types;
+
     write_cr3(mm_kernel_cr3());
     cpu_features_init();
     pcpu_load(c);
-    mtrr_restore();
+    types = mtrr_restore();
     lapic_restore_boot();
     /* Firmware may have left the others running, in memory that is not its own any more (startup.c). */
     lapic_send(0, ICR_INIT | ICR_ASSERT | ICR_ALL_BUT_SELF);
+    return types;
 }
 
 void noreturn_fn smp_park(struct pcpu *c)

@@ -3,11 +3,12 @@
 import calendar
 import os
 import re
+import subprocess
 import time
 
 import pytest
 
-from lib.vm import SCALE
+from lib.vm import BUILD, ROOT, SCALE
 from test_devices import Machine, data_everywhere
 
 # `make devices` runs these too.
@@ -119,6 +120,17 @@ def test_kernels_on_pc(boot, kernel):
 
 
 @long
+@pytest.mark.torii
+@pytest.mark.parametrize("machine", ["q35", "pc"])
+def test_uefi_wakes_it_too(boot, base, machine):
+    path = BUILD / "test-suspend.iso"
+    env = dict(os.environ, BUILD=str(BUILD), KERNEL="6.1", CMDLINE="", TORII_ARGS="loglvl=all", IMAGE=base.image)
+    subprocess.run([ROOT / "tools/make-iso.sh", path], check=True, env=env, capture_output=True)
+    vm = boot(iso=str(path), firmware="uefi", machine=machine, cpus=2).shell(timeout=240)
+    sleep_and_wake(vm, 2, 3)
+
+
+@long
 def test_twenty_cycles_with_devices(boot, tmp_path):
     m = Machine(boot, tmp_path, cpus=2)
     for n in range(20):
@@ -128,16 +140,39 @@ def test_twenty_cycles_with_devices(boot, tmp_path):
     m.finish()
 
 
+def vcpus_are_on(vm, cpus):
+    """The debug console's answer, for each vCPU in order."""
+    seen = len(vm.text)
+    for text in ("\x01\x01\x01", "d", "\x01\x01\x01"):
+        vm.send(text)
+        time.sleep(1)
+    return re.findall(r"d0v\d on CPU (\d)", vm.text[seen:]) == [str(cpu) for cpu in cpus]
+
+
 @long
 @pytest.mark.torii
 def test_cpus_out_of_use_stay_so(boot):
-    """A processor that Torii does not use sleeps and wakes with the others, and can be used again."""
-    vm = boot(cpus=2, args="loglvl=all").shell()
-    vm.run("echo 0 >/sys/devices/system/xen_cpu/xen_cpu1/online")
-    cycle(vm)
-    assert vm.run("cat /sys/devices/system/xen_cpu/xen_cpu1/online").strip() == "0"
-    assert vm.run("nproc").strip() == "2"
-    vm.run("echo 1 >/sys/devices/system/xen_cpu/xen_cpu1/online")
-    cycle(vm)
-    assert re.search(r"2", vm.run("nproc"))
+    """Of four processors two have a vCPU; of each kind one is out of use when the machine sleeps, and used again later."""
+    vm = boot(cpus=4, args="loglvl=all dom0_max_vcpus=2").shell()
+    online = "/sys/devices/system/xen_cpu/xen_cpu%d/online"
+    for state, homes in (("0", (0, 0)), ("1", (0, 1))):
+        for cpu in (1, 3):
+            vm.run(f"echo {state} >{online % cpu}")
+        for _ in range(2):
+            cycle(vm)
+            assert [vm.run(f"cat {online % cpu}").strip() for cpu in (1, 2, 3)] == [state, "1", state]
+            assert vm.run("nproc").strip() == "2"
+            assert vcpus_are_on(vm, homes)
+    check_end(vm)
+
+
+@long
+@pytest.mark.torii
+@pytest.mark.parametrize("machine", ["q35", "pc"])
+def test_every_cpu_gets_its_memory_types_back(boot, machine):
+    """A processor that was reset has none. SeaBIOS sets up the first one's again and leaves the others to Torii."""
+    vm = boot(machine=machine, cpus=2, args="loglvl=all").shell()
+    for _ in range(2):
+        cycle(vm)
+        assert "CPU 1: memory types set as the boot CPU has them" in vm.text.split("suspend to RAM")[-1]
     check_end(vm)

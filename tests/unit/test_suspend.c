@@ -19,6 +19,7 @@
 #include <torii/ioapic.h>
 #include <torii/irq.h>
 #include <torii/machine.h>
+#include <torii/mtrr.h>
 #include <torii/pci.h>
 #include <torii/sched.h>
 #include <torii/smp.h>
@@ -114,10 +115,11 @@ bool smp_unpark(struct pcpu *c)
     return c->id != absent;
 }
 
-void smp_restore_boot_cpu(struct pcpu *c)
+bool smp_restore_boot_cpu(struct pcpu *c)
 {
     assert_ptr_equal(c, &cpus[0]);
     happen("cpu");
+    return true;
 }
 
 void smp_aim_trampoline(void (*entry)(void *arg), void *stack, void *arg)

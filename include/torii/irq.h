@@ -56,8 +56,13 @@ int msi_alloc(unsigned count, unsigned cpu, irq_fn *fn, void *ctx_base, size_t c
               struct msi_message *msg);
 /* Move to another CPU: fills a new *msg to write into the device; the old vectors stay valid until msi_move_done. */
 int msi_move(int handle, unsigned cpu, struct msi_message *msg);
+/* The same with the vectors' numbers kept: only the low word of the address differs. -XEN_ENOSPC: not free there. */
+int msi_move_same(int handle, unsigned cpu, struct msi_message *msg);
 void msi_move_done(int handle);
 void msi_free(int handle);
+
+/* Devices may still interrupt physical CPU `cpu`. */
+bool irq_cpu_used(unsigned cpu);
 
 /* --- inter-processor --- */
 void cpu_kick_self(void);          /* an interrupt for the calling CPU; also from an NMI's handler */

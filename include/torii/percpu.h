@@ -44,6 +44,8 @@ struct pcpu {
     bool started;          /* it runs Torii */
     bool parked;           /* stopped, until the machine is awake again */
     bool unfit;            /* started, but not to be used */
+    bool leaving;          /* set by any CPU: stop, to be taken out of the machine */
+    bool gone;             /* taken out of the machine; it may come back */
     bool online;           /* vCPUs run on it */
     bool idle;
     struct vcpu *current;  /* whose exit is being handled */

@@ -58,6 +58,8 @@ struct pstate_statistics {
 void governor_adopt(unsigned cpu, const struct pstates *p);
 /* The calling CPU has been idle and goes on: a governor that had nothing to do looks at it again. */
 void governor_wakes(void);
+/* CPU `cpu` has stopped: it needs no state set until it is back and wakes. From any other CPU. */
+void governor_stop(unsigned cpu);
 /* -XEN_ENODEV: the CPU is not governed. With `reset` counters start from 0 afterwards. Large: not for the stack. */
 int governor_statistics(unsigned cpu, struct pstate_statistics *out, bool reset);
 /* Held while a CPU's states are read in interrupt context. */

@@ -17,6 +17,10 @@ void sched_assign(struct vcpu *v, struct pcpu *c);
 void sched_set_online(struct pcpu *c, bool online);
 /* c came after boot: Dom0's vCPUs that would have been its own from the start are, as soon as it is online. */
 void sched_new_home(struct pcpu *c);
+/* c, which is not online, has no vCPU in its list. Waits up to a second for that; false: it still has one. */
+bool sched_wait_empty(const struct pcpu *c);
+/* c, whose list is empty, shall call smp_leave. From any other CPU. */
+void sched_leave(struct pcpu *c);
 /* CPU `dead` runs no more and has no vCPU loaded: its vCPUs move to the boot CPU, which is the caller. */
 void sched_abandon(struct pcpu *dead);
 /* The rest of a CPU's life. */

@@ -37,7 +37,7 @@ bool smp_unpark(struct pcpu *c);
 bool smp_restore_boot_cpu(struct pcpu *c);
 
 /*
- * A processor that came after boot gets the next number; it is not started. Its number, -XEN_EEXIST (there is one with
+ * A processor that came after boot gets the next number, or its own again; it is not started. Its number, -XEN_EEXIST (there is one with
  * this APIC id), -XEN_ENOSPC, -XEN_ENOMEM, -XEN_EBUSY (another one is being added or started).
  */
 int smp_add(u32 apic_id);
@@ -46,5 +46,12 @@ int smp_add(u32 apic_id);
  * -XEN_EIO (it does not answer, or its TSC differs), -XEN_EBUSY.
  */
 int smp_start_cpu(unsigned cpu);
+/*
+ * CPU `cpu`, on which no vCPU runs and no device's interrupt arrives, stops; its timers go to the caller, which is another CPU.
+ * 0, -XEN_EBUSY (it does not come to it, or another is being started).
+ */
+int smp_stop_cpu(unsigned cpu);
+/* The calling CPU c stops so, with interrupts on a little longer: what was sent here before they were turned away is handled. */
+void noreturn_fn smp_leave(struct pcpu *c);
 
 #endif

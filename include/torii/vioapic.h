@@ -12,6 +12,8 @@ int vioapic_init(struct domain *d);
 void vioapic_free(struct domain *d);
 /* Every entry masked, as after a reset, and no physical line bound. What virtual devices drive stays. */
 void vioapic_reset(struct domain *d);
+/* d's vCPUs have moved to other physical CPUs: the lines follow, those in service at their EOI. Any CPU. */
+void vioapic_rehome(struct domain *d);
 /* A physical GSI fired (interrupt context), or a virtual device asserts/deasserts its line. */
 void vioapic_assert(struct domain *d, unsigned gsi);
 void vioapic_set_line(struct domain *d, unsigned gsi, bool high);

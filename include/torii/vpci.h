@@ -41,6 +41,9 @@ int vpci_op_restore_msi(struct domain *d, u16 seg, u8 bus, u8 devfn);
 /* The machine has slept: d's map follows what the devices decode now. d does not run. */
 void vpci_woke(struct domain *d);
 
+/* d's vCPUs have moved to other physical CPUs: interrupts follow as far as the devices' registers let them. Any CPU. */
+void vpci_rehome(struct domain *d);
+
 /* Debug console: BARs as mapped, MSI and MSI-X routing. */
 void vpci_dump(const struct domain *d);
 

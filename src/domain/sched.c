@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The scheduler: each physical CPU has a list of the vCPUs that run on it and goes round those that can, ten milliseconds
- * each. A vCPU's state word alone says whether it can run, so waking one takes no lock.
+ * The scheduler: each physical CPU has a list of the vCPUs that run on it and goes round those that can, ten
+ * milliseconds each. A vCPU's state word alone says whether it can run, so waking one takes no lock.
  */
 #include <torii/atomic.h>
 #include <torii/cpu.h>
@@ -14,12 +14,14 @@
 #include <torii/percpu.h>
 #include <torii/pstate.h>
 #include <torii/sched.h>
+#include <torii/smp.h>
 #include <torii/suspend.h>
 #include <torii/timer_queue.h>
 #include <torii/traps.h>
 #include <torii/vlapic.h>
 
 #define SLICE_NS 10000000ull
+#define EMPTY_NS 1000000000ull
 
 struct vcpu *current_vcpu(void)
 {
@@ -166,7 +168,8 @@ static struct vcpu *take_stranger(struct pcpu *c)
     return v;
 }
 
-/* On c itself, between two runs: a vCPU that leaves is in no other CPU's registers. Who wakes it meanwhile is seen by poke. */
+/* On c itself, between two runs: a vCPU that leaves is in no other CPU's registers. Who wakes it meanwhile is seen by
+ * poke. */
 static void rebalance(struct pcpu *c)
 {
     struct vcpu *v;
@@ -180,6 +183,8 @@ static void rebalance(struct pcpu *c)
         sched_assign(v, where_it_belongs(v));
         poke(v);
     }
+    if (unlikely(atomic_load(&c->leaving)) && atomic_xchg(&c->leaving, false))
+        smp_leave(c);
 }
 
 static void look_again(struct pcpu *c)
@@ -198,6 +203,22 @@ void sched_set_online(struct pcpu *c, bool online)
     for (unsigned i = 0; i < pcpu_nr; i++)
         if ((pcpus[i] == c) != online && pcpus[i]->started)
             look_again(pcpus[i]);
+}
+
+bool sched_wait_empty(const struct pcpu *c)
+{
+    u64 end = now_ns() + EMPTY_NS;
+
+    while (READ_ONCE(c->nr_vcpus))
+        if (now_ns() > end)
+            return false;
+    return true;
+}
+
+void sched_leave(struct pcpu *c)
+{
+    atomic_store(&c->leaving, true);
+    look_again(c);
 }
 
 void sched_abandon(struct pcpu *dead)
@@ -251,8 +272,8 @@ static void switch_to(struct pcpu *c, struct vcpu *v)
 }
 
 /*
- * An NMI that reached Torii is the machine's, so it is Dom0's. It may have come in the middle of anything: the handler only
- * notes it, and this is called where it is safe to act.
+ * An NMI that reached Torii is the machine's, so it is Dom0's. It may have come in the middle of anything: the handler
+ * only notes it, and this is called where it is safe to act.
  */
 static bool nmi_noted;
 
@@ -310,7 +331,7 @@ void sched_loop(void)
         c->current = v;
         vcpu_run(v);
         c->current = NULL;
-        runstate_change(v, !vcpu_is_online(v)          ? RUNSTATE_offline
+        runstate_change(v, !vcpu_is_online(v)         ? RUNSTATE_offline
                            : v->state == VCPU_BLOCKED ? RUNSTATE_blocked
                                                       : RUNSTATE_runnable);
     }

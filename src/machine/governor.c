@@ -140,6 +140,16 @@ void governor_wakes(void)
     timer_start(&g->timer, now + PERIOD_NS);
 }
 
+void governor_stop(unsigned cpu)
+{
+    struct governed *g = atomic_load(&governed[cpu]);
+
+    if (!g)
+        return;
+    timer_stop(&g->timer);
+    g->asleep = true;
+}
+
 static bool can_be_set(const struct pstates *p)
 {
     if ((p->has & (PSTATE_HAS_REGISTERS | PSTATE_HAS_STATES)) != (PSTATE_HAS_REGISTERS | PSTATE_HAS_STATES) ||

@@ -44,6 +44,20 @@ static bool vector_is_free(const struct vector *v, u64 now)
     return !v->used && (!v->retired || now - v->retired > RETIRE_NS);
 }
 
+static bool take_if_free(struct vector *t, unsigned count, u64 now, irq_fn *hold, irq_fn *fn, void *ctx, size_t stride)
+{
+    for (unsigned i = 0; i < count; i++)
+        if (!vector_is_free(&t[i], now))
+            return false;
+    for (unsigned i = 0; i < count; i++) {
+        t[i].used = true;
+        t[i].ctx = (char *)ctx + i * stride;
+        t[i].hold = hold;
+        atomic_store(&t[i].fn, fn);
+    }
+    return true;
+}
+
 int vector_alloc(unsigned cpu, unsigned count, irq_fn *hold, irq_fn *fn, void *ctx, size_t stride)
 {
     struct vector *t = cpu < MAX_CPUS ? vectors[cpu] : NULL;
@@ -53,22 +67,10 @@ int vector_alloc(unsigned cpu, unsigned count, irq_fn *hold, irq_fn *fn, void *c
     if (!t)
         return -XEN_EINVAL;
     spin_lock(&irq_lock);
-    for (unsigned v = ALIGN_UP(VECTOR_DEVICE_FIRST, count); v + count - 1 <= VECTOR_DEVICE_LAST; v += count) {
-        unsigned i;
-
-        for (i = 0; i < count && vector_is_free(&t[v + i], now); i++)
-            ;
-        if (i < count)
-            continue;
-        for (i = 0; i < count; i++) {
-            t[v + i].used = true;
-            t[v + i].ctx = (char *)ctx + i * stride;
-            t[v + i].hold = hold;
-            atomic_store(&t[v + i].fn, fn);
-        }
-        first = (int)v;
-        break;
-    }
+    for (unsigned v = ALIGN_UP(VECTOR_DEVICE_FIRST, count); first < 0 && v + count - 1 <= VECTOR_DEVICE_LAST;
+         v += count)
+        if (take_if_free(&t[v], count, now, hold, fn, ctx, stride))
+            first = (int)v;
     spin_unlock(&irq_lock);
     return first;
 }
@@ -172,7 +174,15 @@ static struct msi msis[MSI_MAX];
 
 unsigned irq_reachable(unsigned cpu)
 {
-    return cpu < pcpu_nr && pcpus[cpu]->apic_id >= 0xff ? 0 : cpu;
+    return cpu < pcpu_nr && (pcpus[cpu]->apic_id >= 0xff || !pcpus[cpu]->started) ? 0 : cpu;
+}
+
+bool irq_cpu_used(unsigned cpu)
+{
+    for (unsigned v = VECTOR_DEVICE_FIRST; v <= VECTOR_DEVICE_LAST; v++)
+        if (READ_ONCE(vectors[cpu][v].used))
+            return true;
+    return false;
 }
 
 /* SDM vol. 3 §11.11: physical destination, fixed, edge. */
@@ -246,6 +256,29 @@ int msi_move(int handle, unsigned cpu, struct msi_message *msg)
         m->vector = (u8)vector;
         m->cpu = cpu;
     }
+    msi_compose(m, msg);
+    return 0;
+}
+
+int msi_move_same(int handle, unsigned cpu, struct msi_message *msg)
+{
+    struct msi *m = msi_get(handle);
+    bool taken;
+
+    if (m->moving)
+        msi_move_done(handle);
+    cpu = irq_reachable(cpu);
+    if (cpu >= MAX_CPUS || cpu == m->cpu)
+        return -XEN_EINVAL;
+    spin_lock(&irq_lock);
+    taken = take_if_free(&vectors[cpu][m->vector], m->count, now_ns(), NULL, m->fn, m->ctx, m->stride);
+    spin_unlock(&irq_lock);
+    if (!taken)
+        return -XEN_ENOSPC;
+    m->moving = true;
+    m->old_vector = m->vector;
+    m->old_cpu = m->cpu;
+    m->cpu = cpu;
     msi_compose(m, msg);
     return 0;
 }

@@ -8,7 +8,7 @@
 
 /*
  * The CPU that takes a device's interrupts for `cpu`: without interrupt remapping messages and IO-APICs have eight bits
- * for the APIC id, 255 being all; CPUs above leave theirs to the boot CPU.
+ * for the APIC id, 255 being all; CPUs above leave theirs to the boot CPU, as do those that are stopped.
  */
 unsigned irq_reachable(unsigned cpu);
 /* `count` contiguous free vectors aligned to count on `cpu`: the first, or -XEN_ENOSPC. Vector i calls

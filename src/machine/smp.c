@@ -19,6 +19,7 @@
 #include <torii/mm.h>
 #include <torii/mtrr.h>
 #include <torii/percpu.h>
+#include <torii/pstate.h>
 #include <torii/sched.h>
 #include <torii/smp.h>
 #include <torii/timer_queue.h>
@@ -27,8 +28,10 @@
 extern char trampoline_start[], trampoline_end[];
 extern char trampoline_cr3[], trampoline_entry[], trampoline_stack[], trampoline_arg[];
 
-#define WARP_ROUNDS 2000
-#define START_MS    5000
+#define WARP_ROUNDS  2000
+#define START_MS     5000
+#define STOP_MS      1000
+#define LAST_IRQS_MS 10
 
 static bool scheduler_may_start;
 /* Rendezvous for comparing TSCs: the boot CPU names a processor, that one answers, both look, it says when it is done.
@@ -111,12 +114,12 @@ static void set_word(void *page, const char *symbol, u64 val)
     memcpy((char *)page + (symbol - trampoline_start), &val, sizeof(val));
 }
 
-static bool wait_started(const struct pcpu *c, unsigned ms)
+static bool wait_until(const struct pcpu *c, bool started, unsigned ms)
 {
     u64 end = now_ns() + ms * 1000000ull;
 
     while (now_ns() < end)
-        if (atomic_load(&c->started))
+        if (atomic_load(&c->started) == started)
             return true;
     return false;
 }
@@ -138,7 +141,7 @@ static bool start_cpu(struct pcpu *c)
     smp_aim_trampoline(ap_main, (char *)c->stack + STACK_PAGES * PAGE_SIZE, c);
     if (!smp_startup(c->apic_id, trampoline, &c->answered))
         return false;
-    if (wait_started(c, START_MS))
+    if (wait_until(c, true, START_MS))
         return true;
     lapic_send(c->apic_id, ICR_INIT | ICR_ASSERT);
     return false;
@@ -226,14 +229,19 @@ bool smp_restore_boot_cpu(struct pcpu *c)
     return types;
 }
 
-void noreturn_fn smp_park(struct pcpu *c)
+static void noreturn_fn stop(struct pcpu *c)
 {
     hvm->cpu_disable();
     asm volatile("wbinvd" : : : "memory");
-    c->parked = true;
     atomic_store(&c->started, false);
     for (;;)
         asm volatile("cli; hlt");
+}
+
+void noreturn_fn smp_park(struct pcpu *c)
+{
+    c->parked = true;
+    stop(c);
 }
 
 bool smp_unpark(struct pcpu *c)
@@ -251,8 +259,12 @@ static int add(u32 apic_id)
     unsigned n = pcpu_nr;
 
     for (unsigned i = 0; i < n; i++)
-        if (pcpus[i] && pcpus[i]->apic_id == apic_id)
-            return -XEN_EEXIST;
+        if (pcpus[i] && pcpus[i]->apic_id == apic_id) {
+            if (!pcpus[i]->gone)
+                return -XEN_EEXIST;
+            pcpus[i]->gone = pcpus[i]->unfit = false;
+            return (int)i;
+        }
     if (n == MAX_CPUS)
         return -XEN_ENOSPC;
     if (!pcpu_create(n, apic_id) || irq_cpu_init(n))
@@ -300,6 +312,44 @@ int smp_start_cpu(unsigned cpu)
     if (atomic_xchg(&changing, 1))
         return -XEN_EBUSY;
     rc = start_late(pcpus[cpu]);
+    atomic_store(&changing, 0);
+    return rc;
+}
+
+/* --- out of the machine --- */
+
+void noreturn_fn smp_leave(struct pcpu *c)
+{
+    u64 end = now_ns() + LAST_IRQS_MS * 1000000ull;
+
+    while (now_ns() < end)
+        irq_window();
+    timer_program(~0ull);
+    stop(c);
+}
+
+static int stop_started(struct pcpu *c)
+{
+    if (!c->started)
+        return 0;
+    sched_leave(c);
+    /* It may have seen the request just now. */
+    if (!wait_until(c, false, STOP_MS) && (atomic_xchg(&c->leaving, false) || !wait_until(c, false, STOP_MS)))
+        return -XEN_EBUSY;
+    timer_queue_abandon(c->timers);
+    governor_stop(c->id);
+    return 0;
+}
+
+int smp_stop_cpu(unsigned cpu)
+{
+    int rc;
+
+    if (atomic_xchg(&changing, 1))
+        return -XEN_EBUSY;
+    rc = stop_started(pcpus[cpu]);
+    if (!rc)
+        pcpus[cpu]->gone = true;
     atomic_store(&changing, 0);
     return rc;
 }

@@ -4,8 +4,8 @@
  * physical line behind it with the trigger and polarity the entry says. Registers are those of the 82093AA data sheet
  * (§3).
  *
- * A level interrupt closes the physical pin when it fires (irq.h) until the guest's EOI has cleared Remote IRR. Masking is
- * apart from that: the pin is open when it is bound, the entry is not masked and no interrupt is in service.
+ * A level interrupt closes the physical pin when it fires (irq.h) until the guest's EOI has cleared Remote IRR. Masking
+ * is apart from that: the pin is open when it is bound, the entry is not masked and no interrupt is in service.
  */
 #include <torii/vioapic.h>
 
@@ -445,6 +445,30 @@ void vioapic_reset(struct domain *d)
         c->select = 0;
         for (unsigned pin = 0; pin < c->nr_pins; pin++)
             pin_reset(&c->pin[pin]);
+        spin_unlock(&c->lock);
+    }
+}
+
+static void pin_rehome(struct vioapic_pin *p)
+{
+    unsigned cpu = wanted_config(p).cpu;
+
+    if (!p->bound || cpu == p->config.cpu)
+        return;
+    gsi_set_cpu(p->gsi, cpu);
+    p->config.cpu = cpu;
+}
+
+void vioapic_rehome(struct domain *d)
+{
+    struct vioapic *io = d->vioapic;
+
+    for (unsigned i = 0; io && i < io->nr; i++) {
+        struct vioapic_chip *c = io->chip[i];
+
+        spin_lock(&c->lock);
+        for (unsigned pin = 0; pin < c->nr_pins; pin++)
+            pin_rehome(&c->pin[pin]);
         spin_unlock(&c->lock);
     }
 }

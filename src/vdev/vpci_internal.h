@@ -87,6 +87,10 @@ void vpci_route_deliver(struct domain *d, vpci_route_t route);
 int vpci_vectors_alloc(struct vpci_dev *dev, unsigned count, unsigned cpu, irq_fn *fn, void *ctx, size_t stride,
                        struct msi_message *msg, unsigned *got);
 
+/* With the device locked: its messages go to the CPUs their vCPUs are on now. */
+void vpci_msi_rehome(struct vpci_dev *dev);
+void vpci_msix_rehome(struct vpci_dev *dev);
+
 #define MSI_VECTORS_MAX 32
 struct vpci_msi_vector {
     vpci_route_t route;

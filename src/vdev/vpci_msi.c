@@ -138,6 +138,31 @@ static void follow_destination(struct vpci_dev *dev)
     msi_move_done(msi->handle);
 }
 
+/* Without masks it still works if the vectors' numbers are free over there: one write of the address does it. */
+static void follow_by_address(struct vpci_dev *dev, unsigned cpu)
+{
+    struct vpci_msi *msi = dev->msi;
+    struct msi_message msg;
+
+    if (cpu == msi->cpu || msi_move_same(msi->handle, cpu, &msg))
+        return;
+    msi->physical = msg;
+    msi->cpu = cpu;
+    pci_write(dev->sbdf, msi->pos + MSI_ADDRESS, 4, msg.address);
+    pci_read(dev->sbdf, msi->pos + MSI_ADDRESS, 4);
+    msi_move_done(msi->handle);
+}
+
+void vpci_msi_rehome(struct vpci_dev *dev)
+{
+    if (!dev->msi || !dev->msi->enabled)
+        return;
+    if (dev->msi->maskable)
+        follow_destination(dev);
+    else
+        follow_by_address(dev, vpci_route_cpu(dev->vpci->d, dev->msi->vector[0].route));
+}
+
 static void message_changed(struct vpci_dev *dev)
 {
     if (!dev->msi->enabled)

@@ -93,6 +93,16 @@ static void entry_to_hardware(struct vpci_msix *msix, unsigned i)
     (void)hw[ENTRY_CONTROL / 4];
 }
 
+/* Masked ones too: their vectors are in use. */
+void vpci_msix_rehome(struct vpci_dev *dev)
+{
+    for (unsigned i = 0; dev->msix && dev->msix->enabled && dev->msix->table && i < dev->msix->entries; i++)
+        if (dev->msix->entry[i].handle >= 0 && entry_bind(dev, &dev->msix->entry[i])) {
+            entry_to_hardware(dev->msix, i);
+            msi_move_done(dev->msix->entry[i].handle);
+        }
+}
+
 /* Make the hardware's entry agree with the guest's. */
 static void entry_update(struct vpci_dev *dev, unsigned i)
 {

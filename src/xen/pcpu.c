@@ -20,7 +20,7 @@ unsigned pcpu_present(void)
 
 static bool is_present(u32 cpu)
 {
-    return cpu < pcpu_present() && pcpus[cpu];
+    return cpu < pcpu_present() && pcpus[cpu] && !pcpus[cpu]->gone;
 }
 
 static struct acpi_cpu *listed(u32 apic_id)
@@ -38,7 +38,7 @@ const struct acpi_cpu *pcpu_acpi(unsigned n)
     return cpu && cpu->enabled ? cpu : NULL;
 }
 
-static void tell_dom0(void)
+void pcpu_changed(void)
 {
     if (dom0)
         evtchn_raise_global_virq(dom0, VIRQ_PCPU_STATE);
@@ -55,7 +55,7 @@ long pcpu_add(u32 apic_id)
     if (!cpu->enabled)
         acpi_enable_cpu(cpu);
     log_info("CPU %d, APIC id %u, is there\n", n, apic_id);
-    tell_dom0();
+    pcpu_changed();
     return n;
 }
 
@@ -89,7 +89,7 @@ long pcpu_set_online(u32 cpu, bool online)
         return -XEN_EOPNOTSUPP;
     rc = set_online(cpu, online);
     if (rc > 0)
-        tell_dom0();
+        pcpu_changed();
     return min(rc, 0);
 }
 
@@ -105,7 +105,7 @@ long platform_core_parking(struct xenpf_core_parking *p)
             if (is_present(cpu) && pcpus[cpu]->started)
                 changed |= set_online(cpu, cpu < present - parked) > 0;
         if (changed)
-            tell_dom0();
+            pcpu_changed();
         return 0;
     case XEN_CORE_PARKING_GET:
         p->idle_nums = 0;

@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import os
 import re
+import time
 
 import pytest
 
@@ -131,3 +132,26 @@ def test_no_interrupt_is_lost_while_cpus_go_and_come(machine, msi):
     m.finish()
     for round_ in range(3):
         all_on_images(m, 4 * round_)
+
+
+@long
+@pytest.mark.torii
+@pytest.mark.parametrize("msi", ["msi", "nomsi"])
+def test_interrupts_leave_a_processor_that_is_taken_out(machine, msi):
+    """All that can be is directed at it; then device_del, and the devices work on."""
+    m = machine(cpus="2,maxcpus=4", args="dom0_max_vcpus=2-3", cmdline="" if msi == "msi" else "pci=nomsi")
+    m.vm.qmp.hmp("device_add EPYC-x86_64-cpu,id=cpu2,socket-id=0,core-id=2,thread-id=0")
+    m.vm.expect(r"\(torii\) CPU 2 is in use")
+    for text in ("\x01\x01\x01", "+", "\x01\x01\x01"):
+        m.vm.send(text)
+        time.sleep(1)
+    m.vm.run("wait_for /sys/devices/system/cpu/cpu2 && echo 1 >/sys/devices/system/cpu/cpu2/online", 60)
+    m.vm.run("for irq in /proc/irq/*/smp_affinity; do echo 4 >$irq; done 2>/dev/null", check=False)
+    data_everywhere(m)
+    m.vm.qmp.hmp("device_del cpu2")
+    m.vm.expect(r"\(torii\) CPU 2 has stopped", fatal="CPU 2 stays")
+    data_everywhere(m, 4)
+    assert len(m.vm.qmp("query-cpus-fast")) == 2
+    m.finish()
+    all_on_images(m)
+    all_on_images(m, 4)

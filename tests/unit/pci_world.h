@@ -52,6 +52,7 @@ extern unsigned world_lookups; /* of stage 2, by runs */
 extern int world_s2_map_error, world_mmio_error;
 extern mfn_t world_protected; /* the page machine_page_is_protected names */
 extern unsigned world_moves;
+extern int world_moved_to; /* the CPU all vCPUs are on; -1: each on its own */
 extern bool world_ports_left, world_data_passes; /* Torii leaves the ports alone; 0xcfc-0xcff reach the hardware */
 
 void world_init(void);

@@ -46,6 +46,16 @@ int msi_move(int h, unsigned cpu, struct msi_message *msg)
     return 0;
 }
 
+int msi_move_same(int h, unsigned cpu, struct msi_message *msg)
+{
+    u32 data = world_msi[h].msg.data;
+    int rc = msi_move(h, cpu, msg);
+
+    if (!rc)
+        world_msi[h].msg.data = msg->data = data;
+    return rc;
+}
+
 void msi_move_done(int h)
 {
     if (!world_msi[h].moving)
@@ -97,7 +107,9 @@ struct vcpu *vlapic_destination(struct domain *d, u32 dest, bool logical)
     return NULL;
 }
 
+int world_moved_to = -1;
+
 unsigned vcpu_cpu(const struct vcpu *v)
 {
-    return v->id;
+    return world_moved_to >= 0 ? (unsigned)world_moved_to : v->id;
 }

@@ -20,6 +20,7 @@
 #include <torii/mce.h>
 #include <torii/pstate.h>
 #include <torii/sched.h>
+#include <torii/smp.h>
 #include <torii/suspend.h>
 #include <torii/traps.h>
 #include <torii/vlapic.h>
@@ -88,7 +89,6 @@ void suspend_cpu(struct pcpu *c)
     happen("suspend%u", c->id);
     suspend_pending = false;
 }
-
 
 void mce_forward(void)
 {
@@ -292,6 +292,15 @@ void cstate_idle(const bool *wake)
     if (!idles_left--)
         longjmp(idle_jump, 1);
     fake_now += 1000;
+}
+
+/* The end of a CPU's loop, too. */
+void noreturn_fn smp_leave(struct pcpu *c)
+{
+    assert_ptr_equal(c, this_cpu());
+    assert_null(c->loaded);
+    happen("leave%u", c->id);
+    longjmp(idle_jump, 1);
 }
 
 /* CPU n's loop until it has been idle `idles` times more than once. */

@@ -64,6 +64,13 @@ void timer_start(struct timer *t, u64 deadline)
     armed[this_one] = t;
 }
 
+void timer_stop(struct timer *t)
+{
+    for (unsigned i = 0; i < CPUS; i++)
+        if (armed[i] == t)
+            armed[i] = NULL;
+}
+
 void pstate_features_read(struct pstate_features *f)
 {
     *f = features;
@@ -241,6 +248,25 @@ static void leave_idle_alone(void)
     now += 50 * MS;
     armed[0]->fn(armed[0]);
     check(state_now(0) == 2);
+}
+
+static void stop_and_come_back(void)
+{
+    governor_stop(1); /* which is not governed: nothing to do */
+    amd();
+    start(1);
+    check(armed[1]);
+    this_one = 0;
+    governor_stop(1);
+    check(!armed[1] && !armed[0]);
+    this_one = 1;
+    governor_wakes();
+    check(armed[1]);
+}
+
+static void a_cpu_that_stops_has_no_timer_until_it_is_back(void **state)
+{
+    in_a_process(stop_and_come_back);
 }
 
 static void an_idle_cpu_has_no_timer(void **state)
@@ -432,6 +458,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_state_follows_the_load),
         cmocka_unit_test(an_idle_cpu_has_no_timer),
+        cmocka_unit_test(a_cpu_that_stops_has_no_timer_until_it_is_back),
         cmocka_unit_test(what_the_platform_shuts_out_is_not_taken),
         cmocka_unit_test(cpus_that_share_a_clock_agree),
         cmocka_unit_test(new_states_start_anew),

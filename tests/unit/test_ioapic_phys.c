@@ -121,6 +121,7 @@ static int group_setup(void **state)
     for (unsigned i = 0; i < CPUS; i++) {
         cpus[i].id = i;
         cpus[i].apic_id = 4 * i;
+        cpus[i].started = true;
         pcpus[i] = &cpus[i];
         irq_cpu_init(i);
     }

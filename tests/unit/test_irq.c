@@ -101,6 +101,7 @@ static int setup(void **state)
     for (unsigned i = 0; i < CPUS; i++) {
         cpus[i].id = i;
         cpus[i].apic_id = 2 * i + 1;
+        cpus[i].started = true;
         pcpus[i] = &cpus[i];
         if (irq_cpu_init(i))
             return -1;
@@ -381,6 +382,46 @@ static void moved_interrupts_reach_the_handler_from_both_sides(void **state)
     assert_events("e");
 }
 
+static void a_move_that_keeps_the_vectors_changes_the_address_alone(void **state)
+{
+    struct msi_message old, new;
+    int h = msi_alloc(4, 1, handler, called, 1, &old);
+
+    assert_int_equal(msi_move_same(h, 1, &new), -XEN_EINVAL);
+    assert_int_equal(msi_move_same(h, MAX_CPUS, &new), -XEN_EINVAL);
+    assert_int_equal(msi_move_same(h, 2, &new), 0);
+    assert_int_equal(new.data, old.data);
+    assert_int_equal(new.address, 0xfee00000 | cpus[2].apic_id << 12);
+    memset(called, 0, sizeof(called));
+    arrive(1, old.data + 3);
+    arrive(2, new.data + 3);
+    assert_events("efef");
+    assert_int_equal(called[3], 2);
+    msi_move_done(h);
+    assert_false(irq_cpu_used(1));
+    assert_true(irq_cpu_used(2));
+    assert_int_equal(msi_move_same(h, 1, &new), -XEN_ENOSPC); /* retired a moment ago */
+    fake_now += 2 * SECOND;
+    while (vector_alloc(1, 1, NULL, handler, called, 0) >= 0)
+        ;
+    assert_int_equal(msi_move_same(h, 1, &new), -XEN_ENOSPC);
+    msi_free(h);
+    assert_false(irq_cpu_used(2));
+}
+
+static void a_stopped_cpu_leaves_interrupts_to_the_boot_cpu(void **state)
+{
+    struct msi_message msg;
+    int h;
+
+    cpus[2].started = false;
+    h = msi_alloc(1, 2, handler, called, 0, &msg);
+    assert_int_equal(msg.address, 0xfee00000 | cpus[0].apic_id << 12);
+    assert_true(irq_cpu_used(0));
+    assert_false(irq_cpu_used(2));
+    msi_free(h);
+}
+
 static void a_second_move_ends_the_first(void **state)
 {
     struct msi_message a, b, c;
@@ -464,6 +505,8 @@ int main(void)
         T(without_a_vector_the_handle_goes_back),
         T(handles_run_out_and_come_back),
         T(moved_interrupts_reach_the_handler_from_both_sides),
+        T(a_move_that_keeps_the_vectors_changes_the_address_alone),
+        T(a_stopped_cpu_leaves_interrupts_to_the_boot_cpu),
         T(a_second_move_ends_the_first),
         T(a_move_to_the_same_cpu_changes_nothing),
         T(a_move_to_a_full_cpu_fails_and_the_old_one_goes_on),

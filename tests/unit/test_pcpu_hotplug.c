@@ -29,7 +29,8 @@ static struct vcpu vcpu = {.d = &dom};
 static struct pio_range range;
 static u16 port_of_registers;
 static long add_result, online_result;
-static u32 added, onlined, offlined; /* bit per APIC id, per CPU */
+static int remove_result;
+static u32 added, onlined, removed; /* bit per APIC id, per CPU */
 
 /* The device, as its specification has it. */
 static struct {
@@ -73,8 +74,11 @@ static void hardware_write(unsigned at, unsigned bytes, u32 val)
         hw.selector = val;
     if (at == 4 && val & 2)
         hw.slot[hw.selector].inserted = false;
-    if (at == 4 && val & 4)
+    /* One bit at a time, as the device looks at them. */
+    if (at == 4 && !(val & 2) && val & 4)
         hw.slot[hw.selector].removing = false;
+    if (at == 4 && val == 8)
+        hw.slot[hw.selector].enabled = false;
     if (at == 5) {
         hw.command = (u8)val;
         if (!val)
@@ -102,8 +106,15 @@ long pcpu_add(u32 apic_id)
 
 long pcpu_set_online(u32 cpu, bool online)
 {
-    *(online ? &onlined : &offlined) |= (u32)BIT(cpu);
+    assert_true(online);
+    onlined |= (u32)BIT(cpu);
     return online_result;
+}
+
+int pcpu_remove(u32 cpu)
+{
+    removed |= (u32)BIT(cpu);
+    return remove_result;
 }
 
 static u32 in(unsigned at, unsigned bytes)
@@ -129,8 +140,8 @@ static int setup(void **state)
     pcpu_nr = 2;
     hw.slot[0].enabled = hw.slot[1].enabled = true;
     range = (struct pio_range){0};
-    added = onlined = offlined = 0;
-    add_result = online_result = 0;
+    added = onlined = removed = 0;
+    add_result = online_result = remove_result = 0;
     port_of_registers = BASE;
     return pcpu_hotplug_init(&dom);
 }
@@ -170,7 +181,7 @@ static void processors_that_come_are_used(void **state)
     assert_int_equal(aml_scans(), 2); /* which finds them as if nobody looked on */
     assert_int_equal(added, BIT(8) | BIT(12));
     assert_int_equal(onlined, BIT(2) | BIT(3));
-    assert_int_equal(offlined, 0);
+    assert_int_equal(removed, 0);
 }
 
 static void what_cannot_be_added_is_not_started(void **state)
@@ -185,24 +196,58 @@ static void what_cannot_be_added_is_not_started(void **state)
     assert_int_equal(aml_scans(), 1);
 }
 
-static void a_processor_that_is_asked_to_go_is_not_used(void **state)
+static void a_processor_that_is_asked_to_go_stops_and_is_ejected(void **state)
 {
     hw.slot[1].removing = true;
     assert_int_equal(aml_scans(), 1);
-    assert_int_equal(offlined, BIT(1));
-    hw.slot[3].removing = true; /* Torii never had it */
+    assert_int_equal(removed, BIT(1));
+    assert_false(hw.slot[1].removing);
+    assert_false(hw.slot[1].enabled);
+    assert_true(hw.slot[0].enabled);
+}
+
+static void one_that_torii_never_had_is_ejected_at_once(void **state)
+{
+    hw.slot[3].enabled = hw.slot[3].removing = true;
     assert_int_equal(aml_scans(), 1);
-    assert_int_equal(offlined, BIT(1));
-    online_result = -XEN_EOPNOTSUPP;
-    hw.slot[0].removing = true;
+    cpus[1].gone = true;
+    hw.slot[1].removing = true;
     assert_int_equal(aml_scans(), 1);
+    assert_int_equal(removed, 0);
+    assert_false(hw.slot[3].enabled);
+    assert_false(hw.slot[1].enabled);
+}
+
+static void one_that_cannot_stop_stays_in_the_machine(void **state)
+{
+    remove_result = -XEN_EBUSY;
+    hw.slot[1].removing = true;
+    assert_int_equal(aml_scans(), 1); /* the event is handled all the same: it can be asked again */
+    assert_int_equal(removed, BIT(1));
+    assert_true(hw.slot[1].enabled);
+}
+
+static void an_ejection_by_dom0_waits_until_it_has_stopped(void **state)
+{
+    out(5, 1, 0);
+    out(0, 4, 1);
+    hw.slot[0].removing = true; /* which COMMAND_NEXT would move to */
+    out(4, 1, 8);
+    assert_int_equal(removed, BIT(1));
+    assert_false(hw.slot[1].enabled);
+    assert_true(hw.slot[0].enabled);
+
+    hw.slot[1].enabled = true;
+    remove_result = -XEN_EBUSY;
+    out(4, 1, 8);
+    assert_true(hw.slot[1].enabled);
 }
 
 static void clearing_without_an_event_means_nothing(void **state)
 {
     out(0, 4, 2);
     out(4, 1, 6);
-    assert_int_equal(added | onlined | offlined, 0);
+    assert_int_equal(added | onlined | removed, 0);
 }
 
 static void the_last_command_stays_in_force(void **state)
@@ -234,7 +279,10 @@ int main(void)
         T(without_the_registers_nothing_is_watched),
         T(processors_that_come_are_used),
         T(what_cannot_be_added_is_not_started),
-        T(a_processor_that_is_asked_to_go_is_not_used),
+        T(a_processor_that_is_asked_to_go_stops_and_is_ejected),
+        T(one_that_torii_never_had_is_ejected_at_once),
+        T(one_that_cannot_stop_stays_in_the_machine),
+        T(an_ejection_by_dom0_waits_until_it_has_stopped),
         T(clearing_without_an_event_means_nothing),
         T(the_last_command_stays_in_force),
         T(other_widths_pass_through),

@@ -305,6 +305,21 @@ static void vcpus_of_a_cpu_out_of_use_run_on_the_boot_cpu_and_come_back(void **s
     assert_events("load3 in3 run3 idle");
 }
 
+static void a_cpu_that_is_to_leave_stops_once_it_has_no_vcpu(void **state)
+{
+    vcpus[3].state = VCPU_RUNNABLE;
+    loop(1, 0);
+    assert_events("load3 in3 run3 idle");
+    fake_this_cpu(&cpus[0]);
+    sched_set_online(&cpus[1], false);
+    sched_leave(&cpus[1]);
+    assert_events("kick1 kick1");
+    loop(1, 0);
+    assert_events("out3 save3 kick0 leave1");
+    assert_true(sched_wait_empty(&cpus[1]));
+    assert_false(cpus[1].leaving);
+}
+
 static void a_cpu_that_came_later_gets_the_vcpus_that_are_its_own(void **state)
 {
     /* Boot with one CPU: all four vCPUs, in the order of their numbers, are on it. */
@@ -393,6 +408,7 @@ int main(void)
         T(a_paused_vcpu_runs_when_all_have_unpaused_it),
         T(a_vcpu_that_pauses_itself_stops_at_the_end_of_its_exit),
         T(vcpus_of_a_cpu_out_of_use_run_on_the_boot_cpu_and_come_back),
+        T(a_cpu_that_is_to_leave_stops_once_it_has_no_vcpu),
         T(a_cpu_that_came_later_gets_the_vcpus_that_are_its_own),
         T(an_nmi_that_met_torii_is_dom0s),
         T(a_sleep_comes_before_any_vcpu),

@@ -123,6 +123,23 @@ static void masking_closes_the_pin_and_unmasking_opens_it(void **state)
     assert_int_equal(gsi_state[9].unmasks, 1);
 }
 
+static void lines_follow_a_vcpu_to_its_new_cpu_open_or_not(void **state)
+{
+    rte_dest(9, 3);
+    rte_low(9, LEVEL | 0x31);
+    rte_low(8, 0x32);
+    rte_low(8, MASKED | 0x32);
+    vioapic_rehome(&env_domain);
+    assert_int_equal(gsi_state[9].set_cpus + gsi_state[8].set_cpus, 0);
+    env_moved_to = 7;
+    vioapic_rehome(&env_domain);
+    env_moved_to = -1;
+    assert_int_equal(gsi_state[9].cfg.cpu, 7);
+    assert_int_equal(gsi_state[8].cfg.cpu, 7);
+    assert_int_equal(gsi_state[9].set_cpus + gsi_state[8].set_cpus, 2);
+    assert_int_equal(gsi_state[9].binds, 1);
+}
+
 static void a_new_destination_moves_the_physical_interrupt(void **state)
 {
     rte_low(9, LEVEL | 0x31);
@@ -320,6 +337,7 @@ int main(void)
         T(unmasking_binds_with_the_entrys_trigger_polarity_and_cpu),
         T(a_virtual_line_binds_nothing_and_interrupts),
         T(masking_closes_the_pin_and_unmasking_opens_it),
+        T(lines_follow_a_vcpu_to_its_new_cpu_open_or_not),
         T(a_new_destination_moves_the_physical_interrupt),
         T(trigger_and_polarity_changed_while_masked_are_programmed_at_unmask),
         T(trigger_changed_while_open_is_programmed_at_once),

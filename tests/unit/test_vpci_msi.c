@@ -173,6 +173,59 @@ static void a_maskable_device_follows_to_another_cpu(void **state)
     assert_int_equal(last()->dest, 3);
 }
 
+/* What the vCPU that has run on another CPU since does to its devices. */
+static void rehome(bool maskable)
+{
+    struct vpci_dev *dev;
+    u32 data;
+
+    world_msi_cap(nic, CAP, true, maskable, 0);
+    world_start();
+    dev = vpci_find(world_domain.vpci, NIC);
+    vpci_msi_rehome(dev); /* not enabled: nothing to do */
+    message(2, 0x41, true);
+    enable(true);
+    data = world_get(nic, CAP + 12, 2);
+    vpci_msi_rehome(dev);
+    assert_int_equal(world_moves, 0);
+    world_moved_to = 1;
+    vpci_msi_rehome(dev);
+    world_moved_to = -1;
+    assert_int_equal(world_moves, 1);
+    assert_int_equal(world_msi[0].cpu, 1);
+    assert_int_equal(world_get(nic, ADDRESS, 4), 0xfee01000);
+    assert_int_equal(world_get(nic, CAP + 12, 2) == data, !maskable); /* one write did it */
+    fire(true, 0);
+    assert_int_equal(last()->dest, 2);
+    assert_int_equal(last()->vector, 0x41);
+}
+
+static void messages_follow_a_vcpu_to_its_new_cpu(void **state)
+{
+    rehome(false);
+}
+
+static void messages_with_masks_follow_too(void **state)
+{
+    rehome(true);
+}
+
+static void a_message_whose_vectors_are_taken_stays(void **state)
+{
+    world_msi_cap(nic, CAP, true, false, 0);
+    world_start();
+    message(2, 0x41, true);
+    enable(true);
+    world_msi_room = 0;
+    world_moved_to = 1;
+    vpci_msi_rehome(vpci_find(world_domain.vpci, NIC));
+    world_moved_to = -1;
+    assert_int_equal(world_moves, 0);
+    assert_int_equal(world_get(nic, ADDRESS, 4), 0xfee02000);
+    fire(true, 0);
+    assert_int_equal(last()->vector, 0x41);
+}
+
 static void a_move_without_vectors_keeps_the_old_ones(void **state)
 {
     world_msi_cap(nic, CAP, true, true, 0);
@@ -451,6 +504,9 @@ int main(void)
         TEST(logical_lowest_priority_and_extended_destinations_are_decoded),
         TEST(a_rewrite_while_enabled_reroutes_at_once),
         TEST(a_maskable_device_follows_to_another_cpu),
+        TEST(messages_follow_a_vcpu_to_its_new_cpu),
+        TEST(messages_with_masks_follow_too),
+        TEST(a_message_whose_vectors_are_taken_stays),
         TEST(a_move_without_vectors_keeps_the_old_ones),
         TEST(several_vectors_vary_the_low_bits),
         TEST(a_count_above_what_the_device_can_is_limited),

@@ -123,6 +123,31 @@ static void a_new_affinity_moves_the_vector_once_unmasked(void **state)
     assert_int_equal(last()->vector, 0x61);
 }
 
+static void entries_follow_a_vcpu_to_its_new_cpu_masked_or_not(void **state)
+{
+    start();
+    guest_write(NIC, CONTROL, 2, ENABLE);
+    entry(0, 2, 0x41, 0);
+    entry(1, 2, 0x51, 0);
+    guest_mmio_write(TABLE + 16 + 12, 4, 1);
+    world_moved_to = 1;
+    vpci_rehome(&world_domain);
+    vpci_rehome(&world_domain);
+    world_moved_to = -1;
+    assert_int_equal(world_moves, 2);
+    assert_int_equal(world_msi[0].cpu, 1);
+    assert_int_equal(world_msi[1].cpu, 1);
+    assert_int_equal(world_mem32(TABLE), 0xfee01000);
+    assert_int_equal(world_mem32(TABLE + 12), 0);
+    assert_int_equal(world_mem32(TABLE + 16 + 12), 1);
+    assert_true(fire(0));
+    assert_int_equal(last()->dest, 2);
+    assert_int_equal(last()->vector, 0x41);
+    guest_write(NIC, CONTROL, 2, 0);
+    vpci_rehome(&world_domain);
+    assert_int_equal(world_moves, 2);
+}
+
 static void a_message_rewritten_while_unmasked_is_followed(void **state)
 {
     start();
@@ -490,6 +515,7 @@ int main(void)
         TEST(the_function_mask_holds_entries_back),
         TEST(a_masked_entry_keeps_its_vector_for_what_is_pending),
         TEST(a_new_affinity_moves_the_vector_once_unmasked),
+        TEST(entries_follow_a_vcpu_to_its_new_cpu_masked_or_not),
         TEST(a_message_rewritten_while_unmasked_is_followed),
         TEST(a_move_without_vectors_keeps_the_entry_alive),
         TEST(an_entry_without_vector_stays_masked_in_the_device),

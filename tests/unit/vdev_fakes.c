@@ -82,9 +82,11 @@ bool vcpu_is_online(const struct vcpu *v)
     return env_rec[v->id].online;
 }
 
+int env_moved_to = -1;
+
 unsigned vcpu_cpu(const struct vcpu *v)
 {
-    return v->id + 100;
+    return env_moved_to >= 0 ? (unsigned)env_moved_to : v->id + 100;
 }
 
 void evtchn_upcall_recheck(struct vcpu *v)

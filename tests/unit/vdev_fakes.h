@@ -21,6 +21,7 @@ struct env_record {
     bool online;
 };
 
+extern int env_moved_to; /* the CPU all vCPUs are on; -1: vCPU n on CPU 100 + n */
 extern struct domain env_domain;
 extern struct vcpu env_vcpu[ENV_VCPUS];
 extern struct env_record env_rec[ENV_VCPUS];

@@ -141,8 +141,10 @@ void nmi_was_sent(void)
 
 static void start_cpu(unsigned i)
 {
+    /* Somebody may have taken the processor it runs on out of use. */
+    struct xen_platform_op use = {.cmd = XENPF_cpu_online, .interface_version = XENPF_INTERFACE_VERSION, .u.cpu_ol = {i}};
     u64 end = rdtsc() + 3000 * tsc_khz;
-    u32 held = i + 1;
+    u32 held = i + 1, tries = 0;
 
     restarts++;
     starting = true;
@@ -151,6 +153,11 @@ static void start_cpu(unsigned i)
         cpu_relax();
     nmi_senders = 0;
     do {
+        if (tries++ == 4) {
+            note("CPU %u does not start", i);
+            break;
+        }
+        HYPERCALL(__HYPERVISOR_platform_op, &use, 0, 0);
         lapic_icr(cpus[i].apic_id, ICR_INIT | ICR_ASSERT);
         udelay(200);
         __atomic_compare_exchange_n(&holder, &held, 0, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);

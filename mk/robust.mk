@@ -19,8 +19,8 @@ faults: deps-run deps-check guests
 	@$(MAKE) --no-print-directory all DEBUG=1 BUILD=$(BUILD)/debug
 	$(PYTHON) tools/robust.py --image $(abspath $(BUILD)/debug/torii) faults $(FAULTS)
 
-# make boots N=200
+# make boots N=200 BOOTS="--kernel smallest"
 .PHONY: boots
-boots: deps-run deps-check
+boots: deps-run deps-check guests
 	@$(MAKE) --no-print-directory all $(BUILD)/initrd.gz
-	$(ROBUST) boots -n $(N)
+	$(ROBUST) boots -n $(N) $(BOOTS)

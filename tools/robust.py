@@ -51,25 +51,52 @@ def memory(vm):
     return Memory(*map(int, match.groups()))
 
 
-def hostile(seed, seconds, image="", phases=2, kinds=0xffff):
+class EmulatorStopped(Failure):
+    """QEMU failed an assertion of its own, or does not even answer its monitor: nothing is known of Torii."""
+
+
+def where_it_stands(vm):
+    """For a run that went silent: what each CPU does, and what Torii says of its vCPUs."""
+    if "Bail out!" in vm.text + vm.errors:
+        raise EmulatorStopped("an assertion of QEMU's failed")
+    if not vm.still_running(0):
+        return
+    try:
+        registers = vm.qmp.hmp("info registers -a")
+    except Failure:
+        raise EmulatorStopped("QEMU's monitor does not answer") from None
+    print("\n".join(re.findall(r"RIP=\S+ RFL=\S+", registers)), flush=True)
+    vm.send(SWITCH + "d")
+    vm.still_running(5)
+    print(vm.tail(60), flush=True)
+
+
+def phases_of(vm, seconds, phases):
+    used = []
+    for phase in range(1, phases + 1):
+        vm.expect(rf"^# phase {phase} is over", seconds * 3 + 60, fatal=PANIC + r"|has shut down.*|crashed.*")
+        used.append(memory(vm))
+        vm.send("\n")
+    vm.expect(r"^1\.\.\d+$", 60, fatal=PANIC)
+    ended = vm.wait_exit(30)
+    vm.never(r"^not ok")
+    vm.never(PANIC)
+    if ended != "guest-shutdown" or vm.triple_fault():
+        raise Failure(f"the machine's end was {ended}")
+    return re.findall(r"^# (phase \d+: .*)$", vm.text, re.M), used
+
+
+def hostile(seed, seconds, image="", phases=2, kinds=0xffff, qemu=""):
     """One machine: phases of throws, everything undone after each. (lines of the guest, Memory after each phase)."""
     config = Config(kernel=str(BUILD / "guests" / "hostile"), initrd=str(BUILD / "guests" / "module"), cpus=4, mem=512,
-                    image=image, args="noreboot", qemu_args=DEVICES,
+                    image=image, args="noreboot", qemu_args=DEVICES, qemu=qemu,
                     cmdline=f"seed={seed} ms={int(seconds * 1000)} phases={phases} kinds={kinds} wait=1")
-    used = []
     with VM(config, f"hostile-{seed}") as vm:
-        for phase in range(1, phases + 1):
-            vm.expect(rf"^# phase {phase} is over", seconds * 3 + 120,
-                      fatal=PANIC + r"|has shut down.*|crashed.*")
-            used.append(memory(vm))
-            vm.send("\n")
-        vm.expect(r"^1\.\.\d+$", 60, fatal=PANIC)
-        ended = vm.wait_exit(30)
-        vm.never(r"^not ok")
-        vm.never(PANIC)
-        if ended != "guest-shutdown" or vm.triple_fault():
-            raise Failure(f"the machine's end was {ended}")
-        return re.findall(r"^# (phase \d+: .*)$", vm.text, re.M), used
+        try:
+            return phases_of(vm, seconds, phases)
+        except Failure:
+            where_it_stands(vm)
+            raise
 
 
 def leaks(used):
@@ -87,20 +114,23 @@ def leaks(used):
 
 def hostile_main(args):
     end = time.monotonic() + args.time
-    seed, bad, runs = args.seed, 0, 0
+    seed, bad, runs, void = args.seed, 0, 0, 0
     while time.monotonic() < end and not (bad and args.stop):
         seconds = min(args.phase, max(5, (end - time.monotonic()) / 2))
         try:
-            lines, used = hostile(seed, seconds, args.image)
+            lines, used = hostile(seed, seconds, args.image, qemu=args.qemu)
             found = leaks(used)
             print(f"seed {seed}: {lines[-1]}; {'; '.join(found) or 'no leak'}; {used[-1]}", flush=True)
             bad += bool(found)
+        except EmulatorStopped as failure:
+            print(f"seed {seed}: void: {failure}", flush=True)
+            void += 1
         except Failure as failure:
             print(f"seed {seed}: FAILED: {failure}", flush=True)
             bad += 1
         seed += 1
         runs += 1
-    print(f"hostile: {runs} runs, {bad} failed, {args.time:.0f} s")
+    print(f"hostile: {runs} runs, {bad} failed, {void} void because the emulator stopped, {args.time:.0f} s")
     return bad
 
 
@@ -118,7 +148,7 @@ def fault_config(args, kernel, image):
                   cmdline="torii.run=poweroff" if linux else "", qemu_args="" if linux else DEVICES)
 
 
-def allocations(image, kernel="smp"):
+def allocations(image, kernel="smallest"):
     """How many there are before Dom0 runs, and in the whole run."""
     with VM(fault_config("exit-stats", kernel, image), f"faults-{kernel}-count") as vm:
         before = int(vm.expect(r"(\d+) allocations so far", 60).group(1))
@@ -128,7 +158,7 @@ def allocations(image, kernel="smp"):
     return before, int(counts[-1]) if counts else before
 
 
-def fault(n, image, kernel="smp", more=""):
+def fault(n, image, kernel="smallest", more=""):
     """Let the n-th fail. What came of it: "refusal", "panic: no memory", "end" (the guest ran to its end), "no such"."""
     with VM(fault_config(f"fail_alloc={n}{more}", kernel, image), f"faults-{kernel}-{n}") as vm:
         match = vm.expect(REFUSAL + r"|Dom0 has shut down.*|Dom0 has halted", 150, fatal=TROUBLE)
@@ -168,8 +198,12 @@ def faults_main(args):
 
 def boots_main(args):
     times, bad = [], 0
+    config = Config(cpus=2, mem=512, image=args.image, cmdline="torii.run=poweroff", qemu=args.qemu)
+    if args.kernel != "linux":
+        config = dataclasses.replace(config, kernel=str(BUILD / "guests" / args.kernel), cmdline="",
+                                     initrd=str(BUILD / "guests" / "module"), qemu_args=DEVICES)
     for n in range(1, args.n + 1):
-        with VM(Config(cpus=2, mem=512, image=args.image, cmdline="torii.run=poweroff", qemu=args.qemu), "boots") as vm:
+        with VM(config, "boots") as vm:
             try:
                 vm.expect(r"Dom0 has shut down: power-off", 150, fatal=PANIC + r"|Kernel panic.*|Oops|BUG:.*|WARNING: CPU.*")
                 if vm.wait_exit(30) != "guest-shutdown" or vm.triple_fault():
@@ -197,15 +231,17 @@ def main():
     p.add_argument("--phase", type=float, default=60, help="seconds of one phase; a run has two")
     p.add_argument("--seed", type=int, default=1)
     p.add_argument("--stop", action="store_true", help="at the first failure")
+    p.add_argument("--qemu", default="")
     p.set_defaults(run=hostile_main)
     p = sub.add_parser("faults")
-    p.add_argument("--kernel", default="smp", help="a kernel of tests/guests, or linux")
+    p.add_argument("--kernel", default="smallest", help="a kernel of tests/guests, or linux")
     p.add_argument("--first", type=int, default=1)
     p.add_argument("--last", type=int, default=0)
     p.add_argument("--step", type=int, default=1)
     p.set_defaults(run=faults_main)
     p = sub.add_parser("boots")
     p.add_argument("-n", type=int, default=200)
+    p.add_argument("--kernel", default="linux", help="linux, or a kernel of tests/guests")
     p.add_argument("--qemu", default="")
     p.set_defaults(run=boots_main)
     args = parser.parse_args()

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* links: src/hvm/hvm.c src/hvm/iomap.c src/hvm/svm/svm.c src/hvm/svm/exit.c tests/unit/fakes.c */
+/* links: src/hvm/hvm.c src/hvm/iomap.c src/hvm/svm/svm.c src/hvm/svm/exit.c src/hvm/bitmaps.c src/hvm/pio_pass.c src/hvm/lazy.c tests/unit/fakes.c */
 /* When the guest can take what, and the exits that say so (APM vol. 2 §15.20, §15.21). */
 #include <stdarg.h>
 #include <stddef.h>

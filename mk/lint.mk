@@ -24,7 +24,13 @@ lint-cppcheck:
 	$(Q)cppcheck -q -j2 --std=c11 --enable=warning,performance,portability --inline-suppr --error-exitcode=1 -Iinclude \
 	  -D__XEN_TOOLS__ -D__x86_64__ -D__GNUC__=12 -DTORII_DEBUG=1 --suppressions-list=tools/cppcheck.txt $(SRCS)
 
+# Above src/hvm nothing asks the vendor: neither of the processor nor of an implementation.
+.PHONY: lint-vendor
+lint-vendor:
+	$(say) LINT "src (vendor tests)"
+	$(Q)! grep -rnE --include='*.[ch]' --exclude-dir=hvm '\b(svm|vmx)_[a-z]|_vendor_is|hvm/(svm|vmx)/|0x68747541|0x756e6547' src include
+
 .PHONY: lint
-lint: deps-lint lint-cppcheck $(foreach s,$(LINT_SRCS:.c=),$(BUILD)/lint/$(s).analyzer $(BUILD)/lint/$(s).tidy)
+lint: deps-lint lint-cppcheck lint-vendor $(foreach s,$(LINT_SRCS:.c=),$(BUILD)/lint/$(s).analyzer $(BUILD)/lint/$(s).tidy)
 
 -include $(foreach s,$(LINT_SRCS:.c=),$(BUILD)/lint/$(s).analyzer.d $(BUILD)/lint/$(s).tidy.d)

@@ -26,5 +26,5 @@ conformance-bochs: deps-run deps-iso deps-check deps-bochs guests
 	@$(MAKE) --no-print-directory all
 	@status=0; for model in $(or $(MODEL),corei7_sandy_bridge_2600k); do \
 	  $(PYTHON) tests/guests/conformance.py --hv $(or $(HV),torii) --model $$model \
-	    $(if $(filter command line,$(origin GUESTS)),$(GUESTS)) || status=1; done; \
+	    $(GUESTS) || status=1; done; \
 	  $(PYTHON) tests/guests/conformance.py --document; exit $$status

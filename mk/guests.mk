@@ -2,7 +2,7 @@
 # The conformance suite: test kernels that boot as Dom0 of any PVH hypervisor, and on bare QEMU.
 # A kernel's base address and what machine it wants are in comments at its top: "base: 0x200000", "run: cpus=2 ...".
 
-GUESTS := $(patsubst tests/guests/%.c,%,$(wildcard tests/guests/*.c))
+TEST_KERNELS := $(patsubst tests/guests/%.c,%,$(wildcard tests/guests/*.c))
 GUEST_RT := $(patsubst tests/guests/rt/%,$(BUILD)/guests/rt/%.o,$(wildcard tests/guests/rt/*.c) tests/guests/rt/entry.S)
 GUEST_CFLAGS := -std=gnu17 -O2 -g $(WARN) -Itests/guests/rt -D__XEN_TOOLS__ -ffreestanding -fno-pic -fno-pie \
   -mno-red-zone -mgeneral-regs-only -fno-asynchronous-unwind-tables -fno-strict-aliasing -fcf-protection=none \
@@ -43,10 +43,10 @@ $(BUILD)/guests/module: tests/guests/module.txt
 	cp $< $@
 
 .PHONY: guests
-guests: $(GUESTS:%=$(BUILD)/guests/%) $(BUILD)/guests/module
+guests: $(TEST_KERNELS:%=$(BUILD)/guests/%) $(BUILD)/guests/module
 
 # make conformance HV=torii|xen|none GUESTS="entry msr" IMAGE=another/build/torii
 .PHONY: conformance
 conformance: deps-run deps-check guests
 	@$(MAKE) --no-print-directory $(if $(filter torii,$(or $(HV),torii)),all)
-	@$(PYTHON) tests/guests/conformance.py --hv $(or $(HV),torii) $(if $(IMAGE),--image $(abspath $(IMAGE))) $(if $(filter command line,$(origin GUESTS)),$(GUESTS))
+	@$(PYTHON) tests/guests/conformance.py --hv $(or $(HV),torii) $(if $(IMAGE),--image $(abspath $(IMAGE))) $(GUESTS)

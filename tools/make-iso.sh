@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
 # make-iso.sh OUT: a GRUB image that starts Torii and a Dom0 kernel on BIOS and on UEFI.
-# KERNEL=, INITRD=, CMDLINE=, TORII_ARGS=, IMAGE= and HV=torii|xen as in run-qemu.sh.
+# KERNEL=, INITRD=, CMDLINE=, TORII_ARGS=, IMAGE= and HV=torii|xen|none as in run-qemu.sh.
 . "$(dirname "$0")/lib.sh"
 
 out=${1:?usage: make-iso.sh OUT}
@@ -15,6 +15,19 @@ fi
 case $KERNEL in
 6.1 | 6.12 | 7.2) KERNEL=$("$ROOT/tools/fetch-kernel.sh" "$KERNEL")/vmlinuz ;;
 esac
+
+# The lines of the menu entry.
+boot_commands()
+{
+    if [ "$HV" = none ]; then
+        echo "linux /boot/vmlinuz console=ttyS0,115200 ${CMDLINE:-}"
+        echo "initrd /boot/initrd.gz"
+    else
+        echo "multiboot$protocol /boot/torii $options ${TORII_ARGS:-}"
+        echo "module$protocol /boot/vmlinuz console=hvc0 ${CMDLINE:-}"
+        echo "module$protocol /boot/initrd.gz"
+    fi
+}
 
 tree=$(mktemp -d "$BUILD/iso.XXXXXX")
 trap 'rm -rf "$tree"' EXIT
@@ -32,9 +45,7 @@ set timeout=${GRUB_TIMEOUT:-1}
 if [ "\$grub_platform" = pc ]; then set gfxpayload=text; else insmod all_video; fi
 
 menuentry 'Torii with Linux as Dom0' {
-    multiboot$protocol /boot/torii $options ${TORII_ARGS:-}
-    module$protocol /boot/vmlinuz console=hvc0 ${CMDLINE:-}
-    module$protocol /boot/initrd.gz
+$(boot_commands | sed 's/^/    /')
 }
 END
 mkdir -p "$(dirname "$out")"

@@ -5,7 +5,7 @@
 # 3 if it was reset, 4 if its boot processor halted with interrupts off, else 1.
 # Settings from the environment:
 #   MODEL=corei7_sandy_bridge_2600k    processor (bochs --help cpu lists them)      CPUS=1 MEM=1024
-#   KERNEL=6.1|6.12|7.2|FILE INITRD=FILE CMDLINE=WORDS TORII_ARGS=WORDS IMAGE=FILE HV=torii|xen   as in run-qemu.sh
+#   KERNEL=6.1|6.12|7.2|FILE INITRD=FILE CMDLINE=WORDS TORII_ARGS=WORDS IMAGE=FILE HV=torii|xen|none   as in run-qemu.sh
 #   LIMIT=300                          seconds until it is killed                    ISO=FILE   boot from this instead
 #   KEEP_HALTED=1                      a boot processor that halts with interrupts off may be a guest's: it goes on
 #   DIR=build/bochs/MODEL-CPUS         for serial.log, bochs.log, times (CPU time) and what else is needed
@@ -16,7 +16,7 @@ ISO=${ISO:-} KEEP_HALTED=${KEEP_HALTED:-}
 DIR=${DIR:-$BUILD/bochs/$MODEL-$CPUS}
 command -v bochs >/dev/null || die "bochs is missing: make deps"
 
-# Decompression by an emulated CPU takes longer than the boot: the Dom0 kernel goes in as a bare ELF image.
+# Decompression by an emulated CPU takes longer than the boot: the Dom0 kernel goes in as a bare ELF image. GRUB boots none.
 plain_kernel()
 {
     local packed=$1 out
@@ -35,7 +35,8 @@ case $KERNEL in
 esac
 if [ -z "$ISO" ]; then
     ISO=$DIR/boot.iso
-    KERNEL=$(with_lock bochs-kernel plain_kernel "$KERNEL") GRUB_TIMEOUT=0 "$ROOT/tools/make-iso.sh" "$ISO"
+    [ "${HV:-}" = none ] || KERNEL=$(with_lock bochs-kernel plain_kernel "$KERNEL")
+    KERNEL=$KERNEL GRUB_TIMEOUT=0 "$ROOT/tools/make-iso.sh" "$ISO"
 fi
 
 rm -f "$DIR/port"

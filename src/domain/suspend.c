@@ -18,6 +18,7 @@
 #include <torii/machine.h>
 #include <torii/mtrr.h>
 #include <torii/percpu.h>
+#include <torii/pstate.h>
 #include <torii/sched.h>
 #include <torii/smp.h>
 #include <torii/timer_queue.h>
@@ -105,6 +106,7 @@ static void abandon(struct pcpu *dead)
     dead->unfit = true;
     sched_abandon(dead);
     timer_queue_abandon(dead->timers);
+    governor_stop(dead->id);
 }
 
 static void restore_other_cpus(void)

@@ -2,6 +2,7 @@
 /* run: name=call cmdline=how=0 cpus=2 qemu="-rtc base=utc" only=torii */
 /* run: name=register cmdline=how=1 cpus=2 qemu="-rtc base=utc" only=torii */
 /* run: name=refused cmdline=how=2 qemu="-rtc base=utc" only=torii */
+/* run: name=off cmdline=how=3 only=torii */
 /* Suspend to RAM by hypercall and by the register, woken by the CMOS clock's alarm. */
 #include "hyper.h"
 
@@ -166,6 +167,19 @@ static void refused(void)
     finish();
 }
 
+/* The machine's end is checked from outside. */
+static void off(void)
+{
+    u32 control = (inw(acpi_ports.pm1a_control) & ~0x3c00u) | (u32)acpi_ports.s5_type << 10;
+
+    ok(true, "about to enter S5 by hypercall");
+    plan();
+    enter_sleep(5, control, 0, 0);
+    note("XENPF_enter_acpi_sleep returned");
+    for (;;)
+        stay_disabled();
+}
+
 void test(void)
 {
     switch (option("how", 0)) {
@@ -175,7 +189,10 @@ void test(void)
     case 1:
         by_register();
         break;
-    default:
+    case 2:
         refused();
+        break;
+    default:
+        off();
     }
 }

@@ -21,6 +21,7 @@
 #include <torii/machine.h>
 #include <torii/mtrr.h>
 #include <torii/pci.h>
+#include <torii/pstate.h>
 #include <torii/sched.h>
 #include <torii/smp.h>
 #include <torii/suspend.h>
@@ -197,6 +198,11 @@ void timer_program(u64 deadline_ns)
 void timer_queue_abandon(struct timer_queue *dead)
 {
     happen("abandon-timers");
+}
+
+void governor_stop(unsigned cpu)
+{
+    happen("governor%u", cpu);
 }
 
 void sched_abandon(struct pcpu *dead)
@@ -445,7 +451,7 @@ static void a_cpu_that_does_not_come_back_is_given_up(void **state)
     absent = 2;
     assert_int_equal(suspend_request(&by_register), 0);
     finish();
-    assert_non_null(strstr(events, "start1 start2 abandon2 abandon-timers ioapic"));
+    assert_non_null(strstr(events, "start1 start2 abandon2 abandon-timers governor2 ioapic"));
     assert_true(cpus[2].unfit);
     assert_false(cpus[1].unfit);
 }

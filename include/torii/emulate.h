@@ -18,13 +18,14 @@
 #include <torii/types.h>
 
 /*
- * A data access to fault_gpa (`write`: the processor wanted to write) caused a stage-2 exit. bytes: what the processor
- * fetched at RIP, if it reports that (nbytes > 0); else, or when they do not suffice, they are read from guest memory.
+ * A data access to fault_gpa caused a stage-2 exit. bytes: what the processor fetched at RIP, if it reports that
+ * (nbytes > 0); else, or when they do not suffice, they are read from guest memory: what is there now is done, and if
+ * another CPU has just changed it from a write to a read, it is a read.
  * EMULATE_TABLE for fault_gpa: the processor could not use an entry of the guest's page tables, which lies in no RAM it may
  * write. The instruction is done with the entries read, and left unmarked, by guest_walk.
  */
 #define EMULATE_TABLE (~0ull)
-int emulate_mmio(struct vcpu *v, gpa_t fault_gpa, bool write, const u8 *bytes, unsigned nbytes);
+int emulate_mmio(struct vcpu *v, gpa_t fault_gpa, const u8 *bytes, unsigned nbytes);
 
 /*
  * INS (`in`) or OUTS of `bytes` (1, 2, 4) to port, addr_bits 16, 32 or 64. seg is the source's segment of OUTS; the

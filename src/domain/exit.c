@@ -172,7 +172,7 @@ static noinline_fn bool exit_mmio(struct vcpu *v, struct hvm_exit *exit)
         domain_crash(v, "instruction fetch from %#lx, where there is no memory for programs\n", gpa);
         return false;
     }
-    rc = emulate_mmio(v, exit->mmio.table ? EMULATE_TABLE : gpa, exit->mmio.write, exit->mmio.bytes, exit->mmio.nr_bytes);
+    rc = emulate_mmio(v, exit->mmio.table ? EMULATE_TABLE : gpa, exit->mmio.bytes, exit->mmio.nr_bytes);
     if (!rc) {
         end_emulated(v);
     } else if (rc == -XEN_EOPNOTSUPP) {

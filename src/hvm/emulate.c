@@ -317,23 +317,20 @@ static int fetch_and_decode(struct emul *e)
     }
 }
 
-int emulate_mmio(struct vcpu *v, gpa_t fault_gpa, bool write, const u8 *bytes, unsigned nbytes)
+int emulate_mmio(struct vcpu *v, gpa_t fault_gpa, const u8 *bytes, unsigned nbytes)
 {
     struct emul e;
     int rc;
 
     emul_init(&e, v);
     e.fault_gpa = fault_gpa;
+    e.touched = fault_gpa == EMULATE_TABLE;
     e.nr_code = min(nbytes, (unsigned)INSN_MAX);
     if (e.nr_code)
         memcpy(e.code, bytes, e.nr_code);
     rc = fetch_and_decode(&e);
     if (rc)
         return rc;
-    if (fault_gpa == EMULATE_TABLE)
-        e.touched = true;
-    else if (write && !writes_memory(&e.insn))
-        return -XEN_EAGAIN;
     return is_string(e.insn.op) ? repeat(&e, string_step) : one_operand(&e);
 }
 

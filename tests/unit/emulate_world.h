@@ -119,13 +119,13 @@ static inline void put_code(const u8 *code, unsigned n)
     }
 }
 
-#define RUN_AT(gpa, write, ...)               \
+#define RUN_AT(gpa, ...)                      \
     ({                                        \
         const u8 code_[] = {__VA_ARGS__};     \
         put_code(code_, sizeof(code_));       \
-        emulate_mmio(v, gpa, write, NULL, 0); \
+        emulate_mmio(v, gpa, NULL, 0); \
     })
-#define RUN(write, ...) RUN_AT(DEV, write, __VA_ARGS__)
+#define RUN(...) RUN_AT(DEV, __VA_ARGS__)
 
 static inline void put32(unsigned at, u32 val)
 {

@@ -182,9 +182,7 @@ static void compare_with_native(const u8 *code, unsigned len, struct native *n, 
     r->rflags = start.rflags;
     r->rip = CODE_VA;
     run_native(code, len, n);
-    rc = emulate_mmio(v, DEV, false, code, len);
-    if (rc == -XEN_EAGAIN)
-        rc = emulate_mmio(v, DEV, true, code, len);
+    rc = emulate_mmio(v, DEV, code, len);
     n->gpr[4] = r->gpr[4];
     if (rc || memcmp(n->gpr, r->gpr, sizeof(r->gpr)) || memcmp(dev, native_page, PAGE_SIZE) ||
         ((n->rflags ^ r->rflags) & ~undefined & (CF | PF | AF | ZF | SF | OF | DF))) {

@@ -14,7 +14,7 @@ static void rep_movs_from_the_device_to_ram(void **state)
     r->rsi = DEV_VA;
     r->rdi = RAM_VA + PAGE_SIZE - 100;
     r->rcx = 64;
-    assert_int_equal(RUN(false, 0xf3, 0xa5), 0);
+    assert_int_equal(RUN(0xf3, 0xa5), 0);
     assert_memory_equal(fake_ram + RAM + PAGE_SIZE - 100, dev, 256);
     assert_int_equal(r->rcx, 0);
     assert_int_equal(r->rsi, DEV_VA + 256);
@@ -30,7 +30,7 @@ static void rep_movs_to_the_device_downwards(void **state)
     r->rdi = DEV_VA + 0x17;
     r->rcx = 8;
     r->rflags |= DF;
-    assert_int_equal(RUN(true, 0xf3, 0xa4), 0);
+    assert_int_equal(RUN(0xf3, 0xa4), 0);
     assert_memory_equal(dev + 0x10, "abcdefgh", 8);
     assert_int_equal(r->rdi, DEV_VA + 0xf);
 }
@@ -38,7 +38,7 @@ static void rep_movs_to_the_device_downwards(void **state)
 static void a_rep_without_count_does_nothing(void **state)
 {
     r->rdi = DEV_VA;
-    assert_int_equal(RUN(true, 0xf3, 0xaa), 0);
+    assert_int_equal(RUN(0xf3, 0xaa), 0);
     assert_int_equal(dev_writes, 0);
     assert_int_equal(r->rip, CODE_VA + 2);
 }
@@ -51,7 +51,7 @@ static void a_long_rep_stays_at_its_instruction_until_done(void **state)
     r->rdi = DEV_VA;
     r->rcx = 8192;
     while (r->rip == CODE_VA) {
-        assert_int_equal(RUN_AT(DEV + (r->rdi - DEV_VA), true, 0xf3, 0xaa), 0);
+        assert_int_equal(RUN_AT(DEV + (r->rdi - DEV_VA), 0xf3, 0xaa), 0);
         exits++;
         assert_true(exits < 100);
     }
@@ -67,7 +67,7 @@ static void a_rep_that_leaves_the_device_goes_on_natively(void **state)
     r->rdi = DEV_VA + 2 * PAGE_SIZE - 4;
     r->rcx = 100;
     r->rax = 1;
-    assert_int_equal(RUN_AT(DEV + PAGE_SIZE, true, 0xf3, 0xaa), 0);
+    assert_int_equal(RUN_AT(DEV + PAGE_SIZE, 0xf3, 0xaa), 0);
     assert_int_equal(r->rip, CODE_VA);
     assert_int_equal(r->rcx, 95);
     assert_int_equal(r->rdi, DEV_VA + 2 * PAGE_SIZE + 1);
@@ -79,7 +79,7 @@ static void a_fault_in_a_rep_keeps_what_was_done(void **state)
     r->rsi = DEV_VA;
     r->rdi = RAM_VA + PAGE_SIZE - 8;
     r->rcx = 5;
-    assert_int_equal(RUN(false, 0xf3, 0xa5), -XEN_EFAULT);
+    assert_int_equal(RUN(0xf3, 0xa5), -XEN_EFAULT);
     assert_int_equal(fake_exception.vector, EXC_PF);
     assert_int_equal(fake_exception.cr2, RAM_VA + PAGE_SIZE);
     assert_int_equal(r->rcx, 3);
@@ -95,7 +95,7 @@ static void repe_cmps_stops_at_the_difference(void **state)
     r->rsi = DEV_VA;
     r->rdi = RAM_VA;
     r->rcx = 10;
-    assert_int_equal(RUN(false, 0xf3, 0xa6), 0);
+    assert_int_equal(RUN(0xf3, 0xa6), 0);
     assert_int_equal(r->rcx, 1);
     assert_false(r->rflags & ZF);
     assert_int_equal(r->rip, CODE_VA + 2);
@@ -107,7 +107,7 @@ static void repne_scas_stops_at_the_match(void **state)
     r->rdi = DEV_VA;
     r->rax = 'x';
     r->rcx = 100;
-    assert_int_equal(RUN(false, 0xf2, 0xae), 0);
+    assert_int_equal(RUN(0xf2, 0xae), 0);
     assert_int_equal(r->rdi, DEV_VA + 10);
     assert_true(r->rflags & ZF);
 }
@@ -122,18 +122,18 @@ static void a_32bit_segment_base_and_limit_apply(void **state)
     fake_seg[SEG_DS].base = DEV - 0x1000;
     r->rbx = 0xdead00001010; /* the upper half does not exist here */
     r->rax = 42;
-    assert_int_equal(RUN(true, 0x89, 0x03), 0);
+    assert_int_equal(RUN(0x89, 0x03), 0);
     assert_int_equal(get32(0x10), 42);
     fake_seg[SEG_DS].limit = 0x1012;
-    assert_int_equal(RUN(true, 0x89, 0x03), -XEN_EFAULT);
+    assert_int_equal(RUN(0x89, 0x03), -XEN_EFAULT);
     assert_int_equal(fake_exception.vector, EXC_GP);
     fake_seg[SEG_DS].limit = 0x1013;
-    assert_int_equal(RUN(true, 0x89, 0x03), 0);
+    assert_int_equal(RUN(0x89, 0x03), 0);
     fake_seg[SEG_DS].attr = 0xc91; /* read-only */
-    assert_int_equal(RUN(true, 0x89, 0x03), -XEN_EFAULT);
-    assert_int_equal(RUN(false, 0x8b, 0x0b), 0);
+    assert_int_equal(RUN(0x89, 0x03), -XEN_EFAULT);
+    assert_int_equal(RUN(0x8b, 0x0b), 0);
     fake_seg[SEG_DS].attr = 0; /* null */
-    assert_int_equal(RUN(false, 0x8b, 0x0b), -XEN_EFAULT);
+    assert_int_equal(RUN(0x8b, 0x0b), -XEN_EFAULT);
 }
 
 static void an_expand_down_segment_ends_at_its_limit(void **state)
@@ -143,9 +143,9 @@ static void an_expand_down_segment_ends_at_its_limit(void **state)
     fake_seg[SEG_DS].attr = 0xc97;
     fake_seg[SEG_DS].limit = (u32)DEV + 0xff;
     r->rbx = DEV + 0x100;
-    assert_int_equal(RUN(false, 0x8b, 0x03), 0);
+    assert_int_equal(RUN(0x8b, 0x03), 0);
     r->rbx = DEV + 0xff;
-    assert_int_equal(RUN(false, 0x8b, 0x03), -XEN_EFAULT);
+    assert_int_equal(RUN(0x8b, 0x03), -XEN_EFAULT);
 }
 
 static void a_stack_segment_violation_gives_ss(void **state)
@@ -154,7 +154,7 @@ static void a_stack_segment_violation_gives_ss(void **state)
     r->rip = CODE;
     fake_seg[SEG_SS].limit = 0xfff;
     r->rbp = DEV;
-    assert_int_equal(RUN(false, 0x8b, 0x45, 0x00), -XEN_EFAULT);
+    assert_int_equal(RUN(0x8b, 0x45, 0x00), -XEN_EFAULT);
     assert_int_equal(fake_exception.vector, EXC_SS);
 }
 
@@ -167,13 +167,13 @@ static void real_mode_addresses_wrap_at_16_bits(void **state)
     r->rbx = 0xfffe;
     r->rsi = 0x12;
     r->rax = 0xbeef;
-    assert_int_equal(RUN(true, 0x89, 0x00), 0); /* mov [bx+si], ax */
+    assert_int_equal(RUN(0x89, 0x00), 0); /* mov [bx+si], ax */
     assert_int_equal(get32(0x10), 0xbeef);
     assert_int_equal(r->rip, 0x102);
     /* 32-bit operand and address in 16-bit code. */
     r->rbx = 0x20;
     r->rax = 0x12345678;
-    assert_int_equal(RUN(true, 0x66, 0x67, 0x89, 0x03), 0);
+    assert_int_equal(RUN(0x66, 0x67, 0x89, 0x03), 0);
     assert_int_equal(get32(0x20), 0x12345678);
 }
 
@@ -185,7 +185,7 @@ static void a_16bit_rep_uses_cx_si_di_and_keeps_the_rest(void **state)
     r->rdi = 0xaaaa0010;
     r->rcx = 0xbbbb0002;
     r->rax = 0x1234;
-    assert_int_equal(RUN(true, 0xf3, 0xab), 0);
+    assert_int_equal(RUN(0xf3, 0xab), 0);
     assert_int_equal(get32(0x10), 0x12341234);
     assert_int_equal(r->rdi, 0xaaaa0014);
     assert_int_equal(r->rcx, 0xbbbb0000);

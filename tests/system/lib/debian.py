@@ -137,8 +137,8 @@ class Debian:
         return text
 
     def interrupts(self):
-        """{action: (chip, count over all CPUs)} of /proc/interrupts."""
-        return linux.interrupts(self.ssh("cat /proc/interrupts"))
+        """{action: (chip, count over all CPUs)}, as lib/linux.py reads it."""
+        return linux.interrupts(self.ssh(linux.INTERRUPTS))
 
     def rows(self, kind):
         pattern = (LEGACY_ROWS if self.legacy else ROWS)[kind]

@@ -75,8 +75,8 @@ class Peer:
 
 
 def interrupts(vm):
-    """{action: (chip, count over all CPUs)} of /proc/interrupts."""
-    return linux.interrupts(vm.run("cat /proc/interrupts"))
+    """{action: (chip, count over all CPUs)}, as lib/linux.py reads it."""
+    return linux.interrupts(vm.run(linux.INTERRUPTS))
 
 
 def check_log(vm):

@@ -13,14 +13,17 @@ def trouble(log):
     return [line for line in log.splitlines() if re.search(TROUBLE, line) and not re.search("ommand line:|nomsi", line)]
 
 
+# /proc/interrupts leaves out processors that are offline, so its sums go down when one goes.
+INTERRUPTS = "cd /sys/kernel/irq && grep -s . */chip_name */actions */per_cpu_count; true"
+
+
 def interrupts(text):
-    """{action: (chip, count over all CPUs)} of /proc/interrupts."""
-    found = {}
-    for line in text.splitlines():
-        match = re.match(r"\s*\d+:((?:\s+\d+)+)\s+(.*?(?:edge|fasteoi|level|MSI\S*))\s+(.*)$", line)
-        if match:
-            chip, action = match.group(2), re.sub(r"^\d+-\w+\s+", "", match.group(3))
-            count = sum(map(int, match.group(1).split()))
-            for name in action.split(", "):
-                found[name] = (chip, count + found.get(name, ("", 0))[1])
+    """{action: (chip, count over all CPUs)} from what INTERRUPTS prints."""
+    rows, found = {}, {}
+    for number, what, value in re.findall(r"^(\d+)/(\w+):(.*?)\r?$", text, re.M):
+        rows.setdefault(number, {})[what] = value
+    for row in rows.values():
+        count = sum(map(int, row.get("per_cpu_count", "0").split(",")))
+        for name in row.get("actions", "").split(","):
+            found[name] = (row.get("chip_name", ""), count + found.get(name, ("", 0))[1])
     return found

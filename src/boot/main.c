@@ -8,6 +8,7 @@
 #include <torii/cpu.h>
 #include <torii/dom0.h>
 #include <torii/e820.h>
+#include <torii/errno.h>
 #include <torii/hvm.h>
 #include <torii/ioapic.h>
 #include <torii/lapic.h>
@@ -130,6 +131,7 @@ void boot_main(u32 magic, u32 info, u64 load_offset)
 static void boot_on_guarded_stack(void)
 {
     struct refusal why = {0};
+    int rc;
 
     stack_guard_init();
     pcpu_load(&boot_cpu);
@@ -153,8 +155,9 @@ static void boot_on_guarded_stack(void)
         panic("no memory for interrupt vectors\n");
     if (hvm_init())
         refuse_to_start("no usable hardware virtualisation");
-    if (hvm->cpu_enable())
-        panic("cannot enable %s\n", hvm->name);
+    rc = hvm->cpu_enable();
+    if (rc)
+        panic("cannot enable %s%s\n", hvm->name, rc == -XEN_ENOMEM ? ": no memory" : "");
     boot_cpu.started = boot_cpu.online = true;
     smp_start();
     pci_init();

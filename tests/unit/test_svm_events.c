@@ -23,7 +23,7 @@
 const struct hvm_ops vmx_ops;
 
 /* The processor: the guest has run when the test has written into the VMCB what it left there. */
-__asm__(".globl svm_enter, svm_enter_closed\nsvm_enter: svm_enter_closed: ret\n");
+__asm__(".pushsection .text\n.globl svm_enter, svm_enter_closed\nsvm_enter: svm_enter_closed: ret\n.popsection\n");
 
 unsigned guest_fetch(struct vcpu *v, u8 bytes[INSN_MAX])
 {

@@ -140,14 +140,17 @@ static u16 some_port(void)
     return 0x1000 + below(0xe000);
 }
 
-/* Sleep, reset, the firmware's own interfaces, the serial console's output: not written. */
+/*
+ * Sleep, reset, the firmware's own interfaces, the serial console's output: not written. Nor the PIT's channel 0: with a
+ * period of some ticks QEMU does nothing else any more.
+ */
 static bool may_write(u16 port, unsigned bytes)
 {
     for (unsigned i = 0; i < bytes; i++) {
         u16 p = port + i;
 
         if (p == 0xcf9 || p == 0x92 || p == 0x64 || p == 0x60 || p == 0xb2 || p == 0xb3 || (p >= 0x510 && p < 0x520) ||
-            (p >= 0xcfc && p < 0xd00) || p == 0x402 || p == 0x3f8 ||
+            (p >= 0xcfc && p < 0xd00) || p == 0x402 || p == 0x3f8 || p == 0x40 ||
             (p >= acpi_ports.pm1a_event + 4 && p < acpi_ports.pm1a_event + 6) ||
             (p >= acpi_ports.pm1a_event + 0x30 && p < acpi_ports.pm1a_event + 0x40) ||
             (p >= acpi_ports.pm1a_event + 0x60 && p < acpi_ports.pm1a_event + 0x80) || p < 0x10 ||

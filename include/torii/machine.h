@@ -30,5 +30,7 @@ mfn_t machine_protected_from(mfn_t mfn);
 /* The same for pages that are RAM by the firmware's map, all of them. */
 bool machine_page_is_ram(mfn_t mfn);
 mfn_t machine_ram_from(mfn_t mfn);
+/* The first address behind what the processors can reach: an entry of any page table that leads there is a fault. */
+paddr_t machine_paddr_limit(void);
 
 #endif

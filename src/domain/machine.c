@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The machine as a whole: its end, and which of its pages are RAM or nobody's but Torii's. It stands on top of the rooms
  * it needs. */
+#include <torii/atomic.h>
 #include <torii/boot_info.h>
 #include <torii/cpu.h>
 #include <torii/hvm.h>
@@ -70,6 +71,16 @@ mfn_t machine_protected_from(mfn_t mfn)
         best = nearer(mfn, best, page, page);
     }
     return best;
+}
+
+/* CPUID 0x80000008 EAX[7:0]; 36 bits without that leaf (APM vol. 3 §E.4.7). */
+paddr_t machine_paddr_limit(void)
+{
+    static paddr_t limit;
+
+    if (!READ_ONCE(limit))
+        WRITE_ONCE(limit, BIT(cpuid(0x80000000, 0).eax >= 0x80000008 ? cpuid(0x80000008, 0).eax & 0xff : 36));
+    return READ_ONCE(limit);
 }
 
 bool machine_page_is_protected(mfn_t mfn)

@@ -16,9 +16,6 @@
 
 #include "vpci_internal.h"
 
-/* No x86-64 machine has more physical address bits (APM vol. 2 §5.1). */
-#define PADDR_LIMIT BIT(52)
-
 enum span_kind { SPAN_NONE, SPAN_DIRECT, SPAN_TRAP, SPAN_FIRMWARE };
 
 /* Cut [pfn, *end] at the border of [first, last]: true if pfn is inside. */
@@ -202,9 +199,9 @@ static bool bar_apply(struct vpci *vpci, u64 address, u64 size)
 void vpci_map_bar(struct vpci_dev *dev, unsigned n, u64 address, u64 size)
 {
     struct vpci_bar *bar = &dev->bar[n];
-    u64 old = bar->mapped, old_size = bar->mapped_size;
+    u64 old = bar->mapped, old_size = bar->mapped_size, limit = machine_paddr_limit();
 
-    if (address >= PADDR_LIMIT || size > PADDR_LIMIT - address)
+    if (address >= limit || size > limit - address)
         size = 0;
     if (!size)
         address = 0;
@@ -273,7 +270,7 @@ static struct vpci_page *page_create(struct vpci_dev *dev, gfn_t gfn)
 /* A BAR may stand anywhere while it is not assigned; RAM and Torii's pages are no tables. */
 static bool page_may_trap(gfn_t gfn)
 {
-    return gfn < PADDR_LIMIT >> PAGE_SHIFT && !machine_page_is_ram(gfn) && !machine_page_is_protected(gfn);
+    return gfn < machine_paddr_limit() >> PAGE_SHIFT && !machine_page_is_ram(gfn) && !machine_page_is_protected(gfn);
 }
 
 struct vpci_page *vpci_map_trap(struct vpci_dev *dev, gfn_t gfn)

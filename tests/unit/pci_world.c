@@ -403,6 +403,13 @@ mfn_t machine_protected_from(mfn_t mfn)
     return world_protected && mfn <= world_protected ? world_protected : INVALID_MFN;
 }
 
+unsigned world_paddr_bits = 52;
+
+paddr_t machine_paddr_limit(void)
+{
+    return BIT(world_paddr_bits);
+}
+
 bool machine_page_is_protected(mfn_t mfn)
 {
     return machine_protected_from(mfn) == mfn;

@@ -50,6 +50,7 @@ extern struct world_delivery world_delivered[64];
 extern unsigned world_deliveries, world_flushes, world_unmapped_pages, world_mapped_pages;
 extern unsigned world_lookups; /* of stage 2, by runs */
 extern int world_s2_map_error, world_mmio_error;
+extern unsigned world_paddr_bits; /* the processors have; set back to 52 */
 extern mfn_t world_protected; /* the page machine_page_is_protected names */
 extern unsigned world_moves;
 extern int world_moved_to; /* the CPU all vCPUs are on; -1: each on its own */

@@ -394,6 +394,21 @@ static void a_resizable_bar_changes_size_with_decode_off(void **state)
     assert_int_equal(world_s2(0x100400000ull), S2_NONE);
 }
 
+/* An entry of a page table that leads further is a fault of whoever follows it. */
+static void a_bar_beyond_the_processors_reach_is_not_mapped(void **state)
+{
+    world_paddr_bits = 40;
+    world_bar64(nic, 0, BIT(40), 0x100000);
+    world_start();
+    decode(NIC, true);
+    assert_int_equal(world_mapped_pages, 0);
+    guest_write(NIC, PCI_BAR0, 4, 0xfff00000);
+    guest_write(NIC, PCI_BAR0 + 4, 4, 0xff);
+    assert_int_equal(world_mapped_pages, 0x100);
+    decode(NIC, false);
+    world_paddr_bits = 52;
+}
+
 /* Interrupts are disabled meanwhile: the time must not grow with the pages of the BAR. */
 static void a_bar_of_64_gib_is_mapped_in_few_steps(void **state)
 {
@@ -458,6 +473,7 @@ int main(void)
         TEST(a_bridge_has_two_bars_and_its_rom_elsewhere),
         TEST(a_64_bit_bar_in_the_last_slot_is_ignored),
         TEST(addresses_no_machine_has_are_not_mapped),
+        TEST(a_bar_beyond_the_processors_reach_is_not_mapped),
         TEST(a_reset_behind_the_scenes_is_caught_up_with),
         TEST(a_map_without_memory_leaves_the_device_usable),
         TEST(a_resizable_bar_changes_size_with_decode_off),

@@ -389,6 +389,20 @@ static void a_table_that_lies_over_ram_is_not_trapped(void **state)
     world_protected = 0;
 }
 
+/* A window there would be a fault of Torii's own. */
+static void a_table_beyond_the_processors_reach_is_not_trapped(void **state)
+{
+    start();
+    world_paddr_bits = 31;
+    guest_write(NIC, PCI_BAR0, 4, 0xe0000000);
+    assert_false(world_trapped(0xe0002000));
+    guest_write(NIC, CONTROL, 2, ENABLE);
+    entry(0, 1, 0x41, 0);
+    assert_int_equal(world_msis_live, 0);
+    guest_write(NIC, CONTROL, 2, 0);
+    world_paddr_bits = 52;
+}
+
 static void a_table_left_on_by_firmware_is_switched_off(void **state)
 {
     world_set(nic, CONTROL, 2, ENABLE | FMASK | 3);
@@ -534,6 +548,7 @@ int main(void)
         TEST(table_over_pending_bits_hides_the_capability),
         TEST(a_trap_that_fails_leaves_the_device_without_table),
         TEST(a_table_that_lies_over_ram_is_not_trapped),
+        TEST(a_table_beyond_the_processors_reach_is_not_trapped),
         TEST(a_table_left_on_by_firmware_is_switched_off),
         TEST(the_way_linux_restores_after_a_reset_keeps_interrupts),
         TEST(restore_alone_brings_the_table_back),

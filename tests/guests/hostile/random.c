@@ -139,6 +139,17 @@ u64 wild_address(void)
     return a + (one_in(4) ? PAGE_SIZE - 1 - below(8) : below(PAGE_SIZE));
 }
 
+/*
+ * An entry of `table` that leads to another table. What has a table as a page is read-only: who could write tables could write
+ * the program. That happens behind table 0, and behind the PDs when they stand where a page table should.
+ */
+static u64 table_pte(unsigned table, u64 flags)
+{
+    unsigned to = below(TABLES);
+
+    return (u64)tables[to] | (to == 0 || (table && to < 3) ? flags & ~2ull : flags);
+}
+
 static u64 random_pte(unsigned table)
 {
     u64 flags = below(4) ? 7 : below(8), gfn;
@@ -147,7 +158,7 @@ static u64 random_pte(unsigned table)
     if (one_in(32))
         flags |= rnd() << 52;
     if (table < 3 && below(4))
-        return (u64)tables[below(TABLES)] | flags;
+        return table_pte(table, flags);
     gfn = some_gfn();
     if (gfn == 0xfee00 || gfn == 0xfec00) /* words that are not tame would be written there */
         flags &= ~2ull;
@@ -155,7 +166,7 @@ static u64 random_pte(unsigned table)
     if (gfn >= 0xc0000 && one_in(4))
         flags |= BIT(7);
     if (table < 3 && !(flags & BIT(7)) && gfn < 0xc0000)
-        return (u64)tables[below(TABLES)] | flags;
+        return table_pte(table, flags);
     return (gfn << 12 & 0xfffffffffffffull) | flags;
 }
 

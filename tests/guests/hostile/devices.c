@@ -326,7 +326,7 @@ void bars_restore(void)
             pci_write(bdf, 0x10 + 4 * i, 4, bars[bdf][i]);
         pci_write(bdf, PCI_COMMAND, 2, command);
     }
-    outb(0x3f9, 0), outb(0x3fc, 0); /* nobody at the serial port */
+    outb(0x3fb, 3), outb(0x3f9, 0), outb(0x3fc, 0); /* nobody at the serial port, which would get the key */
 }
 
 void devices_init(void)

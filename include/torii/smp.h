@@ -18,7 +18,7 @@ paddr_t smp_trampoline(void);
 void smp_aim_trampoline(void (*entry)(void *arg), void *stack, void *arg);
 
 /*
- * Make the processor run from this page below 1 MiB, which sets *answered. Tried for 2 s at most; then it is left waiting for
+ * Make the processor run from this page below 1 MiB, which sets *answered. Tried for 4 s at most; then it is left waiting for
  * another SIPI: false. Needs the clock. src/machine/startup.c
  */
 bool smp_startup(u32 apic_id, paddr_t page, bool *answered);

@@ -34,8 +34,7 @@ extern char trampoline_cr3[], trampoline_entry[], trampoline_stack[], trampoline
 #define LAST_IRQS_MS 10
 
 static bool scheduler_may_start;
-/* Rendezvous for comparing TSCs: the boot CPU names a processor, that one answers, both look, it says when it is done.
- */
+/* Rendezvous for comparing TSCs: somebody names a processor, that one answers, both look, it says when it is done. */
 static unsigned warp_cpu;
 #define WARP_HERE BIT(31)
 #define WARP_DONE 0

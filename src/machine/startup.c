@@ -18,7 +18,7 @@
 
 #define INIT_MS     10
 #define FIRST_MS    10
-#define ROUNDS      5
+#define ROUNDS      6
 #define ROUND_MS(n) (50u << (n)) /* an emulator's thread may have to wait for a host's processor */
 
 static bool wait_for(const bool *answered, unsigned ms)

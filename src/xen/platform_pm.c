@@ -129,7 +129,8 @@ static long set_px(const struct hcall *c, unsigned cpu, const struct xen_process
         p.has |= PSTATE_HAS_STATES;
         rc = read_px(c, perf, &p);
     }
-    if (perf->flags & XEN_PX_PSD) {
+    /* Of no processors: there was no _PSD. Linux sets the flag all the same, above zeros. */
+    if (perf->flags & XEN_PX_PSD && perf->domain_info.num_processors) {
         p.has |= PSTATE_HAS_DOMAIN;
         p.domain = perf->domain_info.domain;
         p.coordination = perf->domain_info.coord_type;

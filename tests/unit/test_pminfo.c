@@ -146,6 +146,7 @@ static void good_px(void)
     perf->states.p = (void *)BUF;
     perf->shared_type = XEN_CPUPERF_SHARED_TYPE_ANY;
     perf->domain_info.domain = 7;
+    perf->domain_info.num_processors = 2;
 }
 
 static long upload_px(void)
@@ -169,6 +170,12 @@ static void performance_states_are_kept(void **state)
     assert_int_equal(p->limit, 1);
     assert_int_equal(p->domain, 7);
     assert_int_equal(p->status.address, 0x880);
+    /* no _PSD, as Linux sends that */
+    good_px();
+    info.u.perf.shared_type = 0;
+    info.u.perf.domain_info = (struct xen_psd_package){0};
+    assert_int_equal(upload_px(), 0);
+    assert_int_equal(p->has, 15 & ~PSTATE_HAS_DOMAIN);
     /* a changed limit alone */
     good_px();
     info.u.perf.flags = XEN_PX_PPC;

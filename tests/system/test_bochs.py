@@ -72,11 +72,14 @@ def test_processor_is_refused_and_what_is_missing_named(tiny, model, line):
         assert vm.wait_exit(120) == "halted"
 
 
+# The model with AVX-512 contradicts itself about the size of XSAVEC's area (docs/intel.md).
 @pytest.mark.slow
-@pytest.mark.parametrize("model", ["corei5_arrandale_m520", "corei7_ivy_bridge_3770k", "corei7_haswell_4770",
-                                   "corei7_skylake_x", "corei7_icelake_u", "tigerlake"])
-def test_dom0_on_more_processors_with_vmx(model):
-    converse(model, model, r"^\(torii\) VMX: EPT")
+@pytest.mark.parametrize("model, words", [
+    ("corei5_arrandale_m520", ""), ("corei7_ivy_bridge_3770k", ""), ("corei7_haswell_4770", ""),
+    ("corei7_skylake_x", "clearcpuid=xsavec,xsaves"),
+])
+def test_dom0_on_more_processors_with_vmx(model, words):
+    converse(model, model, r"^\(torii\) VMX: EPT", words=words)
 
 
 @pytest.mark.slow

@@ -120,12 +120,13 @@ static inline void cli(void)
     __asm__ volatile("cli" ::: "memory");
 }
 /*
- * In a loop that runs with interrupts disabled for good: they are, but Bochs' VMX looks at the flag only when it is written, and
- * otherwise takes a guest that was entered with it clear for one that no physical interrupt may leave.
+ * In a loop that runs with interrupts disabled for good: they are, as STI lets none in before the instruction that follows it.
+ * But Bochs takes a guest that was entered with the flag clear for one that no physical interrupt may leave, under VMX until
+ * it writes the flag, under SVM until it sets it.
  */
 static inline void stay_disabled(void)
 {
-    __asm__ volatile("cli" : : : "memory");
+    __asm__ volatile("sti; cli" : : : "memory");
 }
 
 static inline void cpu_relax(void)

@@ -397,7 +397,6 @@ static void a_table_beyond_the_processors_reach_is_not_trapped(void **state)
     guest_write(NIC, PCI_BAR0, 4, 0xe0000000);
     assert_false(world_trapped(0xe0002000));
     guest_write(NIC, CONTROL, 2, ENABLE);
-    entry(0, 1, 0x41, 0);
     assert_int_equal(world_msis_live, 0);
     guest_write(NIC, CONTROL, 2, 0);
     world_paddr_bits = 52;

@@ -146,7 +146,8 @@ struct acpi_waking {
     u64 flat; /* in protected mode, before the other one; by long mode if is64 */
     bool is64;
 };
-/* What the OS has stored; false: no FACS. Then something else in its place. Machine memory, nobody else writes meanwhile. */
+/* What the OS has stored; false: no FACS. Then something else in its place. Machine memory, nobody else writes
+ * meanwhile. */
 bool acpi_waking_get(struct acpi_waking *w);
 void acpi_waking_set(const struct acpi_waking *w);
 

@@ -30,7 +30,8 @@ struct acpi_hotplug {
 int acpi_unused_gpe(void);
 unsigned acpi_sci_gsi(void);
 
-/* Only this many vCPUs are there when Dom0 starts, the rest come by GPE acpi_unused_gpe(); 0: all. Before acpi_build_size. */
+/* Only this many vCPUs are there when Dom0 starts, the rest come by GPE acpi_unused_gpe(); 0: all. Before
+ * acpi_build_size. */
 void acpi_build_online(unsigned nr);
 
 /* Bytes acpi_build may need for this many vCPUs with the tables and IO-APICs found. */

@@ -47,7 +47,8 @@ static inline mfn_t virt_to_mfn(const void *p)
 void *machine_map(paddr_t pa, size_t bytes, bool uncached);
 void machine_unmap(void *p, size_t bytes);
 /*
- * The same for pa's page alone: uncached, until the calling CPU asks for another. Interrupts disabled, and not from a handler.
+ * The same for pa's page alone: uncached, until the calling CPU asks for another. Interrupts disabled, and not from a
+ * handler.
  */
 volatile void *machine_window(paddr_t pa);
 /* The page of virtual addresses that a CPU needs for it, or NULL. */

@@ -19,8 +19,8 @@
     __atomic_compare_exchange_n(p, old, new, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)
 
 /*
- * Single instructions, not compare-and-exchange loops: a guest that keeps writing to the same word cannot make one take long.
- * Host builds also touch the word in C, for the sanitizers.
+ * Single instructions, not compare-and-exchange loops: a guest that keeps writing to the same word cannot make one
+ * take long. Host builds also touch the word in C, for the sanitizers.
  */
 #ifdef TORII_HOST
 #define ATOMIC_TOUCH(p) ((void)READ_ONCE(*(p)))

@@ -50,7 +50,8 @@ void hvm_state_wake_flat(struct hvm_state *s, u32 vector);
 #define HVM_DR7_RESET 0x400ull
 #define HVM_PAT_RESET 0x0007040600070406ull
 
-/* In a code: the processor refuses the guest's state, or cannot go on with it. SVM's own codes of that kind have it, too. */
+/* In a code: the processor refuses the guest's state, or cannot go on with it. SVM's own codes of that kind have it,
+ * too. */
 #define HVM_CODE_FATAL BIT(63)
 
 /* Why the guest left, in the words of neither vendor. */
@@ -134,8 +135,8 @@ struct hvm_ops {
     bool (*can_accept_nmi)(struct vcpu *v);
     void (*inject)(struct vcpu *v, enum hvm_event_type type, u8 vector);
     /*
-     * Exit with EXIT_WINDOW as soon as an interrupt of `priority` (the upper four bits of its vector, or HVM_WINDOW_ANY_TPR)
-     * or an NMI could be accepted.
+     * Exit with EXIT_WINDOW as soon as an interrupt of `priority` (the upper four bits of its vector, or
+     * HVM_WINDOW_ANY_TPR) or an NMI could be accepted.
      */
     void (*irq_window)(struct vcpu *v, bool on, u8 priority);
     void (*nmi_window)(struct vcpu *v);

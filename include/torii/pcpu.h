@@ -19,9 +19,9 @@ long pcpu_add(u32 apic_id);
 long pcpu_set_online(u32 cpu, bool online);
 
 /*
- * CPU `cpu` stops, to be taken out of the machine: its vCPUs, timers and device interrupts go to the boot CPU. Takes 10 ms and
- * more. 0, -XEN_EINVAL, -XEN_EOPNOTSUPP (the boot CPU), -XEN_EBUSY (it is the calling CPU, or a device cannot be told to
- * interrupt another one; it is out of use then). pcpu_add takes it back. src/domain/eject.c
+ * CPU `cpu` stops, to be taken out of the machine: its vCPUs, timers and device interrupts go to the boot CPU. Takes
+ * 10 ms and more. 0, -XEN_EINVAL, -XEN_EOPNOTSUPP (the boot CPU), -XEN_EBUSY (it is the calling CPU, or a device
+ * cannot be told to interrupt another one; it is out of use then). pcpu_add takes it back. src/domain/eject.c
  */
 int pcpu_remove(u32 cpu);
 /* Dom0 learns that CPUs came, went or changed. */

@@ -18,27 +18,27 @@ paddr_t smp_trampoline(void);
 void smp_aim_trampoline(void (*entry)(void *arg), void *stack, void *arg);
 
 /*
- * Make the processor run from this page below 1 MiB, which sets *answered. Tried for 4 s at most; then it is left waiting for
- * another SIPI: false. Needs the clock. src/machine/startup.c
+ * Make the processor run from this page below 1 MiB, which sets *answered. Tried for 4 s at most; then it is left
+ * waiting for another SIPI: false. Needs the clock. src/machine/startup.c
  */
 bool smp_startup(u32 apic_id, paddr_t page, bool *answered);
 
 /*
- * Suspend to RAM. smp_hold: who starts waits for smp_release again. smp_park: the calling CPU c stops, its caches written back;
- * c->parked. smp_unpark: start it anew, from the boot CPU; false if it does not come.
+ * Suspend to RAM. smp_hold: who starts waits for smp_release again. smp_park: the calling CPU c stops, its caches
+ * written back; c->parked. smp_unpark: start it anew, from the boot CPU; false if it does not come.
  */
 void smp_hold(void);
 void noreturn_fn smp_park(struct pcpu *c);
 bool smp_unpark(struct pcpu *c);
 /*
- * The boot CPU c comes out of the trampoline: its registers and local APIC as Torii wants them, but for virtualisation. True:
- * firmware had forgotten its memory types.
+ * The boot CPU c comes out of the trampoline: its registers and local APIC as Torii wants them, but for
+ * virtualisation. True: firmware had forgotten its memory types.
  */
 bool smp_restore_boot_cpu(struct pcpu *c);
 
 /*
- * A processor that came after boot gets the next number, or its own again; it is not started. Its number, -XEN_EEXIST (there is one with
- * this APIC id), -XEN_ENOSPC, -XEN_ENOMEM, -XEN_EBUSY (another one is being added or started).
+ * A processor that came after boot gets the next number, or its own again; it is not started. Its number, -XEN_EEXIST
+ * (there is one with this APIC id), -XEN_ENOSPC, -XEN_ENOMEM, -XEN_EBUSY (another one is being added or started).
  */
 int smp_add(u32 apic_id);
 /*
@@ -47,11 +47,12 @@ int smp_add(u32 apic_id);
  */
 int smp_start_cpu(unsigned cpu);
 /*
- * CPU `cpu`, on which no vCPU runs and no device's interrupt arrives, stops; its timers go to the caller, which is another CPU.
- * 0, -XEN_EBUSY (it does not come to it, or another is being started).
+ * CPU `cpu`, on which no vCPU runs and no device's interrupt arrives, stops; its timers go to the caller, which is
+ * another CPU. 0, -XEN_EBUSY (it does not come to it, or another is being started).
  */
 int smp_stop_cpu(unsigned cpu);
-/* The calling CPU c stops so, with interrupts on a little longer: what was sent here before they were turned away is handled. */
+/* The calling CPU c stops so, with interrupts on a little longer: what was sent here before they were turned away is
+ * handled. */
 void noreturn_fn smp_leave(struct pcpu *c);
 
 #endif

@@ -41,7 +41,8 @@ enum s2_type s2_lookup_run(struct domain *d, gfn_t gfn, u64 *nr);
 void s2_flush(struct domain *d);
 /* Entries by level: 4 KiB, 2 MiB, 1 GiB pages, and table frames. */
 void s2_count(struct domain *d, u64 pages[3], u64 *tables);
-/* Frames in leaves that were accessed and that were written; false if there are none, as where the processor does not say. */
+/* Frames in leaves that were accessed and that were written; false if there are none, as where the processor does not
+ * say. */
 bool s2_used(struct domain *d, u64 *accessed, u64 *written);
 
 #endif

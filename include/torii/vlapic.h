@@ -28,8 +28,9 @@ void vlapic_set_irq(struct vcpu *v, u8 vector, bool level);
 void vlapic_set_nmi(struct vcpu *v);
 
 /*
- * A message with destination and delivery mode (IO-APIC, MSI, ICR): dest is 8 or 32 bits wide by the sender's mode, delivery as
- * in an RTE (0 fixed, 1 lowest priority, 2 SMI, 4 NMI, 5 INIT, 7 ExtINT). Returns how many vCPUs accepted it.
+ * A message with destination and delivery mode (IO-APIC, MSI, ICR): dest is 8 or 32 bits wide by the sender's mode,
+ * delivery as in an RTE (0 fixed, 1 lowest priority, 2 SMI, 4 NMI, 5 INIT, 7 ExtINT). Returns how many vCPUs accepted
+ * it.
  */
 unsigned vlapic_deliver(struct domain *d, u32 dest, bool logical, u8 delivery, u8 vector, bool level);
 /* The vCPU that would receive it (the lowest-numbered one of several), or NULL: where to route the physical interrupt. */
@@ -52,7 +53,8 @@ bool vlapic_hw_enabled(const struct vcpu *v); /* APIC_BASE.EN: CPUID's APIC bit 
 bool vlapic_sw_enabled(const struct vcpu *v); /* SVR bit 8 */
 u32 vlapic_id(const struct vcpu *v);
 
-/* Pin LINT0 or LINT1 of v is signalled (n = 0, 1): what happens is up to its LVT entry. From any CPU, from interrupt context. */
+/* Pin LINT0 or LINT1 of v is signalled (n = 0, 1): what happens is up to its LVT entry. From any CPU, from interrupt
+ * context. */
 void vlapic_lint(struct vcpu *v, unsigned n);
 
 /*

@@ -20,10 +20,10 @@ void vpower_free(struct domain *d);
 pio_fn vpower_reset_control;
 
 /*
- * XENPF_enter_acpi_sleep. extended: pm1a is the sleep type for SLEEP_CONTROL, else both are PM1 control values, with or
- * without SLP_EN. S5 ends the domain; S3 takes effect before the calling vCPU runs again. 0; -XEN_EINVAL (no such state, not its
- * sleep type, SLP_EN in only one of the values), -XEN_EPERM (the machine has no such register), -XEN_EOPNOTSUPP (the machine
- * does not have the state, or Torii does not enter it).
+ * XENPF_enter_acpi_sleep. extended: pm1a is the sleep type for SLEEP_CONTROL, else both are PM1 control values, with
+ * or without SLP_EN. S5 ends the domain; S3 takes effect before the calling vCPU runs again. 0; -XEN_EINVAL (no such
+ * state, not its sleep type, SLP_EN in only one of the values), -XEN_EPERM (the machine has no such register),
+ * -XEN_EOPNOTSUPP (the machine does not have the state, or Torii does not enter it).
  */
 int vpower_enter_sleep(struct domain *d, u32 pm1a, u32 pm1b, u8 state, bool extended);
 
@@ -35,8 +35,8 @@ void vpower_machine_off(void);
 void vpower_machine_reset(void);
 
 /*
- * Write the sleep registers. vpower_machine_sleep does it with the wake status cleared before, and returns when that is set or, some
- * seconds later, if the machine does not sleep; in S3 it does not return. Interrupts disabled.
+ * Write the sleep registers. vpower_machine_sleep does it with the wake status cleared before, and returns when that
+ * is set or, some seconds later, if the machine does not sleep; in S3 it does not return. Interrupts disabled.
  */
 void vpower_machine_write(const struct suspend *s);
 void vpower_machine_sleep(const struct suspend *s);

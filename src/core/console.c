@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The console: one serial line shared by Torii's log, Dom0's hvc0 and the debug console, a screen until Dom0 takes it, and a
- * ring that keeps the log. Ctrl-A three times switches input between Dom0 and the debug console.
+ * The console: one serial line shared by Torii's log, Dom0's hvc0 and the debug console, a screen until Dom0 takes
+ * it, and a ring that keeps the log. Ctrl-A three times switches input between Dom0 and the debug console.
  */
 #include <torii/atomic.h>
 #include <torii/boot_info.h>

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * VGA text mode 3 (80 x 25 cells of character and attribute at 0xb8000), or a framebuffer of 32 or 24 bits a pixel. Reading video
- * memory back is slow, so nothing scrolls: after the last row the first one is written again, with a blank row ahead.
+ * VGA text mode 3 (80 x 25 cells of character and attribute at 0xb8000), or a framebuffer of 32 or 24 bits a pixel.
+ * Reading video memory back is slow, so nothing scrolls: after the last row the first one is written again, with a
+ * blank row ahead.
  */
 #include <torii/alloc.h>
 #include <torii/boot_info.h>

@@ -13,7 +13,8 @@
 #include <torii/mm.h>
 #include <torii/time.h>
 
-/* RAM in use while loading: modules, two pieces of scratch for decompression, and for each of two moves source and target. */
+/* RAM in use while loading: modules, two pieces of scratch for decompression, and for each of two moves source and
+ * target. */
 #define RANGES_MAX (BOOT_MODULES_MAX + 2 + 2 * 2)
 static struct paddr_range busy[RANGES_MAX];
 static unsigned nr_busy;

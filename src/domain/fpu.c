@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * FPU and extended state. Torii itself uses none, so a vCPU that has a CPU to itself never pays for it; when vCPUs take turns
- * everything XCR0 can enable is saved and restored at the switch (SDM vol. 1 ch. 13).
+ * FPU and extended state. Torii itself uses none, so a vCPU that has a CPU to itself never pays for it; when vCPUs
+ * take turns everything XCR0 can enable is saved and restored at the switch (SDM vol. 1 ch. 13).
  */
 #include <torii/alloc.h>
 #include <torii/cpu.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Native CPUID leaves: the CPU's own, less what Torii does not virtualise, with a flat topology (one package, a core per vCPU,
- * APIC id = vCPU id) in every leaf that speaks of it. SDM vol. 2 CPUID; AMD APM vol. 3 appendix E.
+ * Native CPUID leaves: the CPU's own, less what Torii does not virtualise, with a flat topology (one package, a core
+ * per vCPU, APIC id = vCPU id) in every leaf that speaks of it. SDM vol. 2 CPUID; AMD APM vol. 3 appendix E.
  */
 #include <torii/domain.h>
 #include <torii/hvm.h>
@@ -183,8 +183,9 @@ static void hide(struct cpuid_regs *r)
 }
 
 /*
- * State components that belong to what is offered (SDM vol. 1 §13.1): x87 to AVX-512 and PKRU; not AMX's, nor those of
- * IA32_XSS (processor trace, CET and more). XCR0 stays the guest's across its exits, so the CPU computes the size of what is enabled.
+ * State components that belong to what is offered (SDM vol. 1 §13.1): x87 to AVX-512 and PKRU; not AMX's, nor those
+ * of IA32_XSS (processor trace, CET and more). XCR0 stays the guest's across its exits, so the CPU computes the size
+ * of what is enabled.
  */
 #define XCR0_OFFERED 0x2ffu
 

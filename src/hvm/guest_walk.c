@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The guest's page tables, walked as the processor walks them (SDM vol. 3 ch. 4; APM vol. 2 ch. 5): 32-bit, PAE,
- * 4-level and 5-level. A table that lies outside RAM reads as all ones, which is reserved bits. Accessed and Dirty are set when the walk has succeeded. Entries are read in place: the guest may
- * change them at any time, so each is read once.
+ * 4-level and 5-level. A table that lies outside RAM reads as all ones, which is reserved bits. Accessed and Dirty
+ * are set when the walk has succeeded. Entries are read in place: the guest may change them at any time, so each is
+ * read once.
  */
 #include <torii/atomic.h>
 #include <torii/domain.h>

@@ -15,8 +15,8 @@ unsigned irq_reachable(unsigned cpu);
  * hold (NULL: nothing), ends the interrupt at the local APIC, and calls fn; both with ctx + i * stride. */
 int vector_alloc(unsigned cpu, unsigned count, irq_fn *hold, irq_fn *fn, void *ctx, size_t stride);
 /*
- * Give vectors back whose source has been turned away. An interrupt sent before that may still be on its way: with `deliver` it
- * still reaches the handler, and the vectors are not used again for a second.
+ * Give vectors back whose source has been turned away. An interrupt sent before that may still be on its way: with
+ * `deliver` it still reaches the handler, and the vectors are not used again for a second.
  */
 void vector_retire(unsigned cpu, unsigned first, unsigned count, bool deliver);
 

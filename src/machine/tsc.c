@@ -70,8 +70,8 @@ u64 tsc_scale_ticks(const struct tsc_scale *scale, u64 ns)
 }
 
 /*
- * Another CPU's TSC may be a little behind the boot CPU's: time starts at 0. A TSC that began anew in a sleep has its system
- * time 0 before its own: differences are signed.
+ * Another CPU's TSC may be a little behind the boot CPU's: time starts at 0. A TSC that began anew in a sleep has its
+ * system time 0 before its own: differences are signed.
  */
 u64 tsc_to_ns(u64 tsc)
 {

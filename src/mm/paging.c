@@ -318,8 +318,8 @@ void *machine_map(paddr_t pa, size_t bytes, bool uncached)
 }
 
 /*
- * A window of the calling CPU's own, at one virtual address for good: what is looked at once, and at a guest's request, must
- * neither use up addresses nor tell other CPUs.
+ * A window of the calling CPU's own, at one virtual address for good: what is looked at once, and at a guest's
+ * request, must neither use up addresses nor tell other CPUs.
  */
 volatile void *machine_window(paddr_t pa)
 {

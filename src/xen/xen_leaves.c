@@ -58,8 +58,8 @@ bool xen_cpuid(struct vcpu *v, u32 leaf, u32 subleaf, struct cpuid_regs *r)
         if (subleaf)
             break;
         /*
-         * XEN_HVM_CPUID_UPCALL_VECTOR is not advertised though the vector works: it makes Linux end every upcall with an EOI to
-         * its local APIC, an exit more than the vector of HVM_PARAM_CALLBACK_IRQ costs (docs/timers.md).
+         * XEN_HVM_CPUID_UPCALL_VECTOR is not advertised though the vector works: it makes Linux end every upcall with
+         * an EOI to its local APIC, an exit more than the vector of HVM_PARAM_CALLBACK_IRQ costs (docs/timers.md).
          */
         r->eax = XEN_HVM_CPUID_VCPU_ID_PRESENT | XEN_HVM_CPUID_DOMID_PRESENT;
         r->ebx = v->id;

@@ -291,8 +291,9 @@ static void svm_inject_exception(struct vcpu *v, u8 vector, bool has_error, u32 
 }
 
 /*
- * V_IRQ is in use: look again when that interrupt's handler returns. But when an NMI has come before it, the next IRET is the
- * NMI's, which intercepted again and again would never be done: then first look when the guest is about to take the interrupt.
+ * V_IRQ is in use: look again when that interrupt's handler returns. But when an NMI has come before it, the next
+ * IRET is the NMI's, which intercepted again and again would never be done: then first look when the guest is about
+ * to take the interrupt.
  */
 static void virq_window(struct vcpu *v, bool on)
 {

@@ -90,11 +90,11 @@ def phases_of(vm, seconds, phases):
     return re.findall(r"^# (phase \d+: .*)$", vm.text, re.M), used
 
 
-def hostile(seed, seconds, image="", phases=2, kinds=0xffff, qemu=""):
+def hostile(seed, seconds, image="", phases=2, kinds=0xffff, qemu="", options=""):
     """One machine: phases of throws, everything undone after each. (lines of the guest, Memory after each phase)."""
     config = Config(kernel=str(BUILD / "guests" / "hostile"), initrd=str(BUILD / "guests" / "module"), cpus=4, mem=512,
                     image=image, args="noreboot", qemu_args=DEVICES, qemu=qemu,
-                    cmdline=f"seed={seed} ms={int(seconds * 1000)} phases={phases} kinds={kinds} wait=1")
+                    cmdline=f"seed={seed} ms={int(seconds * 1000)} phases={phases} kinds={kinds} wait=1 {options}")
     with VM(config, f"hostile-{seed}") as vm:
         try:
             return phases_of(vm, seconds, phases)

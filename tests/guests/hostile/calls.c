@@ -224,6 +224,8 @@ static void tame_call(struct call *c)
     }
 }
 
+bool parking_too;
+
 static void platform_call(struct call *c)
 {
     u32 *w = (void *)(c->arg[0] = (u64)arena[AT_FREE + below(ARENA_PAGES - AT_FREE - 1)]);
@@ -231,6 +233,8 @@ static void platform_call(struct call *c)
     fill(w, 256);
     w[0] = below(70);
     if (w[0] == XENPF_enter_acpi_sleep || (w[0] == XENPF_cpu_offline && below(8)))
+        w[0] = XENPF_getidletime;
+    if (w[0] == XENPF_core_parking && !parking_too)
         w[0] = XENPF_getidletime;
     w[1] = one_in(16) ? rnd() : XENPF_INTERFACE_VERSION;
 }

@@ -332,6 +332,7 @@ void bars_restore(void)
 void devices_init(void)
 {
     cr8_too = option("cr8", 0);
+    parking_too = option("parking", 1);
     ecam = pci_ecam(); /* once: the tables do not survive */
     bars_save();
     for (unsigned bdf = 0; bdf < 0x100; bdf++)

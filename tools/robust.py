@@ -58,8 +58,14 @@ class EmulatorStopped(Failure):
     """QEMU failed an assertion of its own, or does not even answer its monitor: nothing is known of Torii."""
 
 
+class GuestStopped(Failure):
+    """The guest's own triple fault: what it threw may have hit itself."""
+
+
 def where_it_stands(vm):
     """For a run that went silent: what each CPU does, and what Torii says of its vCPUs."""
+    if "triple fault at" in vm.text:
+        raise GuestStopped(f"the guest ended in a triple fault; the line's last words:\n{vm.tail()}")
     if "Bail out!" in vm.text + vm.errors:
         raise EmulatorStopped("an assertion of QEMU's failed")
     if not vm.still_running(0):

@@ -63,6 +63,8 @@ void throw_grants(void);
 void throw_instruction_exit(void);
 /* Processors are taken out of use by XENPF_core_parking, too. */
 extern bool parking_too;
+/* INIT and SIPI to the other processors, too. */
+extern bool startup_too;
 
 void dump_calls(void);
 /* Make devices known, none but edu a bus master; at the end their addresses back. */

@@ -10,6 +10,8 @@ struct pcpu;
 
 /* v belongs to this CPU's list from now on. Before v first runs. */
 void sched_assign(struct vcpu *v, struct pcpu *c);
+/* The calling CPU c, between two runs, gives up the vCPU whose registers it holds, if any. */
+void sched_unload(struct pcpu *c);
 /*
  * CPU c is used for vCPUs or not: those that belong to it move to the boot CPU, or come back. It stays awake for its
  * interrupts and timers. From any CPU; the vCPUs move soon after. Never for the boot CPU.

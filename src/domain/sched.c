@@ -168,6 +168,15 @@ static struct vcpu *take_stranger(struct pcpu *c)
     return v;
 }
 
+void sched_unload(struct pcpu *c)
+{
+    if (!c->loaded)
+        return;
+    hvm->vcpu_unload(c->loaded);
+    fpu_save(c->loaded);
+    c->loaded = NULL;
+}
+
 /* On c itself, between two runs: a vCPU that leaves is in no other CPU's registers. Who wakes it meanwhile is seen by
  * poke. */
 static void rebalance(struct pcpu *c)
@@ -175,11 +184,8 @@ static void rebalance(struct pcpu *c)
     struct vcpu *v;
 
     while ((v = take_stranger(c))) {
-        if (c->loaded == v) {
-            hvm->vcpu_unload(v);
-            fpu_save(v);
-            c->loaded = NULL;
-        }
+        if (c->loaded == v)
+            sched_unload(c);
         sched_assign(v, where_it_belongs(v));
         poke(v);
     }
@@ -262,10 +268,7 @@ static void switch_to(struct pcpu *c, struct vcpu *v)
 {
     if (c->loaded == v)
         return;
-    if (c->loaded) {
-        hvm->vcpu_unload(c->loaded);
-        fpu_save(c->loaded);
-    }
+    sched_unload(c);
     fpu_load(v);
     hvm->vcpu_load(v);
     c->loaded = v;

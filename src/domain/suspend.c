@@ -71,15 +71,6 @@ int suspend_request(const struct suspend *s)
 
 /* --- going --- */
 
-static void give_up_vcpu(struct pcpu *c)
-{
-    if (!c->loaded)
-        return;
-    hvm->vcpu_unload(c->loaded);
-    fpu_save(c->loaded);
-    c->loaded = NULL;
-}
-
 static void wait_parked(void)
 {
     u64 end = now_ns() + PARK_WAIT_NS;
@@ -195,7 +186,7 @@ static void boot_cpu_suspend(struct pcpu *c)
 
 void suspend_cpu(struct pcpu *c)
 {
-    give_up_vcpu(c);
+    sched_unload(c);
     if (c->id)
         smp_park(c);
     boot_cpu_suspend(c);

@@ -214,11 +214,6 @@ void sched_abandon(struct pcpu *dead)
 
 static struct hvm_state started;
 
-static void unload(struct vcpu *v)
-{
-    happen("unload%u", v->id);
-}
-
 static void set_state(struct vcpu *v, const struct hvm_state *s)
 {
     started = *s;
@@ -236,8 +231,7 @@ static void disable(void)
     happen("disable");
 }
 
-static const struct hvm_ops ops = {
-    .vcpu_unload = unload, .set_state = set_state, .cpu_enable = enable, .cpu_disable = disable};
+static const struct hvm_ops ops = {.set_state = set_state, .cpu_enable = enable, .cpu_disable = disable};
 const struct hvm_ops *hvm = &ops;
 
 void hvm_state_wake(struct hvm_state *s, u32 vector)
@@ -250,9 +244,13 @@ void hvm_state_wake_flat(struct hvm_state *s, u32 vector)
     *s = (struct hvm_state){.regs.rip = vector, .cr0 = 1};
 }
 
-void fpu_save(struct vcpu *v)
+void sched_unload(struct pcpu *c)
 {
-    happen("save%u", v->id);
+    if (!c->loaded)
+        return;
+    happen("unload%u", c->loaded->id);
+    happen("save%u", c->loaded->id);
+    c->loaded = NULL;
 }
 
 void fpu_reset(struct vcpu *v)

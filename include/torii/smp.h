@@ -22,6 +22,8 @@ void smp_aim_trampoline(void (*entry)(void *arg), void *stack, void *arg);
  * waiting for another SIPI: false. Needs the clock. src/machine/startup.c
  */
 bool smp_startup(u32 apic_id, paddr_t page, bool *answered);
+/* Wait until another CPU has set the flag so, at most so long. False if it has not. */
+bool smp_wait(const bool *flag, bool value, unsigned ms);
 
 /*
  * Suspend to RAM. smp_hold: who starts waits for smp_release again. smp_park: the calling CPU c stops, its caches

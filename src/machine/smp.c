@@ -113,16 +113,6 @@ static void set_word(void *page, const char *symbol, u64 val)
     memcpy((char *)page + (symbol - trampoline_start), &val, sizeof(val));
 }
 
-static bool wait_until(const struct pcpu *c, bool started, unsigned ms)
-{
-    u64 end = now_ns() + ms * 1000000ull;
-
-    while (now_ns() < end)
-        if (atomic_load(&c->started) == started)
-            return true;
-    return false;
-}
-
 void smp_aim_trampoline(void (*entry)(void *arg), void *stack, void *arg)
 {
     void *p = paddr_to_virt(trampoline);
@@ -140,7 +130,7 @@ static bool start_cpu(struct pcpu *c)
     smp_aim_trampoline(ap_main, (char *)c->stack + STACK_PAGES * PAGE_SIZE, c);
     if (!smp_startup(c->apic_id, trampoline, &c->answered))
         return false;
-    if (wait_until(c, true, START_MS))
+    if (smp_wait(&c->started, true, START_MS))
         return true;
     lapic_send(c->apic_id, ICR_INIT | ICR_ASSERT);
     return false;
@@ -333,7 +323,8 @@ static int stop_started(struct pcpu *c)
         return 0;
     sched_leave(c);
     /* It may have seen the request just now. */
-    if (!wait_until(c, false, STOP_MS) && (atomic_xchg(&c->leaving, false) || !wait_until(c, false, STOP_MS)))
+    if (!smp_wait(&c->started, false, STOP_MS) &&
+        (atomic_xchg(&c->leaving, false) || !smp_wait(&c->started, false, STOP_MS)))
         return -XEN_EBUSY;
     timer_queue_abandon(c->timers);
     governor_stop(c->id);

@@ -21,14 +21,14 @@
 #define ROUNDS      6
 #define ROUND_MS(n) (50u << (n)) /* an emulator's thread may have to wait for a host's processor */
 
-static bool wait_for(const bool *answered, unsigned ms)
+bool smp_wait(const bool *flag, bool value, unsigned ms)
 {
     u64 end = now_ns() + ms * 1000000ull;
 
     while (now_ns() < end)
-        if (atomic_load(answered))
+        if (atomic_load(flag) == value)
             return true;
-    return atomic_load(answered);
+    return atomic_load(flag) == value;
 }
 
 static bool try(u32 apic_id, paddr_t page, bool *answered, unsigned round)
@@ -38,7 +38,7 @@ static bool try(u32 apic_id, paddr_t page, bool *answered, unsigned round)
     machine_delay_ms(INIT_MS);
     for (unsigned i = 0; i < 2; i++) {
         lapic_send(apic_id, ICR_STARTUP | ICR_ASSERT | (u32)(page >> PAGE_SHIFT));
-        if (wait_for(answered, i ? ROUND_MS(round) : FIRST_MS))
+        if (smp_wait(answered, true, i ? ROUND_MS(round) : FIRST_MS))
             return true;
     }
     return false;

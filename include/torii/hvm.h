@@ -134,6 +134,8 @@ struct hvm_ops {
     bool (*can_accept_irq)(struct vcpu *v);
     bool (*can_accept_nmi)(struct vcpu *v);
     void (*inject)(struct vcpu *v, enum hvm_event_type type, u8 vector);
+    /* In an exit's handler: the exit came while the processor delivered an event, which the next entry delivers again. */
+    bool (*event_queued)(struct vcpu *v);
     /*
      * Exit with EXIT_WINDOW as soon as an interrupt of `priority` (the upper four bits of its vector, or
      * HVM_WINDOW_ANY_TPR) or an NMI could be accepted.

@@ -153,14 +153,24 @@ static bool fault_in(struct vcpu *v, gpa_t gpa)
     return done;
 }
 
+/* No instruction does this access, so there is none to emulate. */
+static noinline_fn void no_delivery(struct vcpu *v, gpa_t gpa)
+{
+    domain_crash(v, "delivery of an interrupt or exception reaches %#lx, where there is no memory for it\n", gpa);
+}
+
 static noinline_fn bool exit_mmio(struct vcpu *v, struct hvm_exit *exit)
 {
     gpa_t gpa = exit->mmio.gpa;
+    bool delivering = hvm->event_queued(v);
     struct mmio_range range;
     unsigned access = 0;
     enum s2_type type;
     int rc;
 
+    /* An entry that ends in a delivery takes no physical interrupt: a guest that does nothing else must not keep them out. */
+    if (unlikely(delivering))
+        irq_window();
     type = s2_lookup(v->d, gpa >> PAGE_SHIFT, NULL, &access);
     if (type != S2_NONE && (!exit->mmio.write || access & S2_WRITE) && (!exit->mmio.exec || access & S2_EXEC))
         return false; /* another CPU mapped it meanwhile */
@@ -172,9 +182,15 @@ static noinline_fn bool exit_mmio(struct vcpu *v, struct hvm_exit *exit)
         domain_crash(v, "instruction fetch from %#lx, where there is no memory for programs\n", gpa);
         return false;
     }
+    if (unlikely(delivering) && !exit->mmio.table) {
+        no_delivery(v, gpa);
+        return false;
+    }
     rc = emulate_mmio(v, exit->mmio.table ? EMULATE_TABLE : gpa, exit->mmio.bytes, exit->mmio.nr_bytes);
     if (!rc) {
         end_emulated(v);
+    } else if (unlikely(delivering) && rc == -XEN_EOPNOTSUPP) {
+        no_delivery(v, gpa);
     } else if (rc == -XEN_EOPNOTSUPP) {
         static u32 told;
         u8 b[15] = {0};

@@ -9,6 +9,7 @@
 /* run: name=watchdog cmdline=end=7 exit=guest-reset only=torii,xen */
 /* run: name=keyboard cmdline=end=8 exit=guest-reset */
 /* run: name=code cmdline=end=9 only=torii,xen */
+/* run: name=delivery cmdline=end=10 exit=guest-reset only=torii */
 /* Every way a Dom0 ends, and what becomes of the machine: its end is checked from outside. */
 #include "hyper.h"
 
@@ -100,6 +101,14 @@ static void code(void)
     power_off();
 }
 
+/* Xen tries it for ever; a machine drops what is pushed, and fails when the handler returns. */
+static void exception_on_a_device(void)
+{
+    ok(true, "about to take an exception with the local APIC as its stack");
+    plan();
+    __asm__ volatile("mov %0, %%rsp; ud2" : : "r"(LAPIC_BASE + 0xff0ull));
+}
+
 void test(void)
 {
     switch (option("end", 0)) {
@@ -134,6 +143,9 @@ void test(void)
         break;
     case 9:
         code();
+        break;
+    case 10:
+        exception_on_a_device();
     }
     for (;;)
         __asm__ volatile("cli; hlt");

@@ -109,7 +109,7 @@ void svm_exception_view(u8 vector, bool has_error, u32 error, u64 cr2, struct hv
     read_queued(out);
 }
 
-void svm_accepts(const struct hvm_moment *m, bool *irq, bool *nmi)
+struct hvm_accepts svm_accepts(const struct hvm_moment *m)
 {
     struct vcpu *v = guest_with_no_event();
 
@@ -117,8 +117,7 @@ void svm_accepts(const struct hvm_moment *m, bool *irq, bool *nmi)
     event_vmcb.int_shadow = m->shadow;
     event_hvm.nmi_blocked = m->nmi_in_service;
     event_vmcb.eventinj = m->event_queued ? SVM_EVENT_VALID : 0;
-    *irq = svm_ops.can_accept_irq(v);
-    *nmi = svm_ops.can_accept_nmi(v);
+    return (struct hvm_accepts){svm_ops.can_accept_irq(v), svm_ops.can_accept_nmi(v), svm_ops.event_queued(v)};
 }
 
 void svm_bitmaps(struct domain *d)

@@ -40,9 +40,12 @@ void svm_inject_view(enum hvm_event_type type, u8 vector, struct hvm_queued *out
 void vmx_inject_view(enum hvm_event_type type, u8 vector, struct hvm_queued *out);
 void svm_exception_view(u8 vector, bool has_error, u32 error, u64 cr2, struct hvm_queued *out);
 void vmx_exception_view(u8 vector, bool has_error, u32 error, u64 cr2, struct hvm_queued *out);
-/* Can an interrupt, or an NMI, be taken at that moment? */
-void svm_accepts(const struct hvm_moment *m, bool *irq, bool *nmi);
-void vmx_accepts(const struct hvm_moment *m, bool *irq, bool *nmi);
+/* At that moment: can an interrupt, or an NMI, be taken, does an event wait? */
+struct hvm_accepts {
+    bool irq, nmi, queued;
+};
+struct hvm_accepts svm_accepts(const struct hvm_moment *m);
+struct hvm_accepts vmx_accepts(const struct hvm_moment *m);
 
 /* Make the permission bitmaps of d, whose io_map is filled. */
 void svm_bitmaps(struct domain *d);

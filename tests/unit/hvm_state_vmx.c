@@ -96,7 +96,7 @@ void vmx_exception_view(u8 vector, bool has_error, u32 error, u64 address, struc
     read_queued(out);
 }
 
-void vmx_accepts(const struct hvm_moment *m, bool *irq, bool *nmi)
+struct hvm_accepts vmx_accepts(const struct hvm_moment *m)
 {
     struct vcpu *v = guest_with_no_event();
 
@@ -104,8 +104,7 @@ void vmx_accepts(const struct hvm_moment *m, bool *irq, bool *nmi)
     fake_vmcs_poke(VMCS_GUEST_INTERRUPTIBILITY,
                    (m->shadow ? BLOCKED_BY_STI : 0) | (m->nmi_in_service ? BLOCKED_BY_NMI : 0));
     event_hvm.event = m->event_queued ? (u32)EVENT_VALID : 0;
-    *irq = vmx_can_accept_irq(v);
-    *nmi = vmx_can_accept_nmi(v);
+    return (struct hvm_accepts){vmx_can_accept_irq(v), vmx_can_accept_nmi(v), vmx_event_queued(v)};
 }
 
 void vmx_bitmaps(struct domain *d)

@@ -244,7 +244,7 @@ static void vmx_keeps_its_own_bits_in_hardware(void **state)
 static const struct {
     void (*inject)(enum hvm_event_type type, u8 vector, struct hvm_queued *out);
     void (*exception)(u8 vector, bool has_error, u32 error, u64 cr2, struct hvm_queued *out);
-    void (*accepts)(const struct hvm_moment *m, bool *irq, bool *nmi);
+    struct hvm_accepts (*accepts)(const struct hvm_moment *m);
 } events[] = {{svm_inject_view, svm_exception_view, svm_accepts}, {vmx_inject_view, vmx_exception_view, vmx_accepts}};
 
 static void an_interrupt_or_nmi_is_queued_alike(void **state)
@@ -303,11 +303,11 @@ static void a_guest_accepts_the_same_at_the_same_moment(void **state)
         struct hvm_moment m = {bits & 1, bits & 2, bits & 4, bits & 8};
 
         for (unsigned j = 0; j < ARRAY_SIZE(events); j++) {
-            bool irq, nmi;
+            struct hvm_accepts a = events[j].accepts(&m);
 
-            events[j].accepts(&m, &irq, &nmi);
-            assert_int_equal(irq, m.interrupts_enabled && !m.shadow && !m.event_queued);
-            assert_int_equal(nmi, !m.nmi_in_service && !m.shadow && !m.event_queued);
+            assert_int_equal(a.irq, m.interrupts_enabled && !m.shadow && !m.event_queued);
+            assert_int_equal(a.nmi, !m.nmi_in_service && !m.shadow && !m.event_queued);
+            assert_int_equal(a.queued, m.event_queued);
         }
     }
 }

@@ -230,19 +230,20 @@ static bool svm_skip_insn(struct vcpu *v, const struct hvm_exit *exit)
     return unlikely(v->regs.rflags & RFLAGS_TF) ? single_step(v) : false;
 }
 
+static bool svm_event_queued(struct vcpu *v)
+{
+    return v->hvm->vmcb->eventinj & SVM_EVENT_VALID;
+}
+
 static bool svm_can_accept_irq(struct vcpu *v)
 {
-    struct vmcb *c = v->hvm->vmcb;
-
-    return v->regs.rflags & RFLAGS_IF && !(c->int_shadow & 1) && !(c->eventinj & SVM_EVENT_VALID) &&
+    return v->regs.rflags & RFLAGS_IF && !(v->hvm->vmcb->int_shadow & 1) && !svm_event_queued(v) &&
            !v->hvm->virq_injected;
 }
 
 static bool svm_can_accept_nmi(struct vcpu *v)
 {
-    struct vmcb *c = v->hvm->vmcb;
-
-    return !v->hvm->nmi_blocked && !(c->int_shadow & 1) && !(c->eventinj & SVM_EVENT_VALID);
+    return !v->hvm->nmi_blocked && !(v->hvm->vmcb->int_shadow & 1) && !svm_event_queued(v);
 }
 
 /*
@@ -427,6 +428,7 @@ const struct hvm_ops svm_ops = {
     .vcpu_unload = svm_vcpu_unload,
     .run = svm_run,
     .skip_insn = svm_skip_insn,
+    .event_queued = svm_event_queued,
     .can_accept_irq = svm_can_accept_irq,
     .can_accept_nmi = svm_can_accept_nmi,
     .inject = svm_inject,

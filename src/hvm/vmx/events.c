@@ -45,15 +45,20 @@ void vmx_keep_interrupted_event(struct hvm_vcpu *h)
         vmwrite(VMCS_GUEST_INTERRUPTIBILITY, vmread(VMCS_GUEST_INTERRUPTIBILITY) & ~BLOCKED_BY_NMI);
 }
 
+bool vmx_event_queued(struct vcpu *v)
+{
+    return v->hvm->event & EVENT_VALID;
+}
+
 bool vmx_can_accept_irq(struct vcpu *v)
 {
-    return v->regs.rflags & RFLAGS_IF && !(v->hvm->event & EVENT_VALID) &&
+    return v->regs.rflags & RFLAGS_IF && !vmx_event_queued(v) &&
            !(vmread(VMCS_GUEST_INTERRUPTIBILITY) & (BLOCKED_BY_STI | BLOCKED_BY_MOV_SS));
 }
 
 bool vmx_can_accept_nmi(struct vcpu *v)
 {
-    return !(v->hvm->event & EVENT_VALID) &&
+    return !vmx_event_queued(v) &&
            !(vmread(VMCS_GUEST_INTERRUPTIBILITY) & (BLOCKED_BY_STI | BLOCKED_BY_MOV_SS | BLOCKED_BY_NMI));
 }
 

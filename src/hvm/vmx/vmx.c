@@ -376,6 +376,7 @@ const struct hvm_ops vmx_ops = {
     .vcpu_unload = vmx_vcpu_unload,
     .run = vmx_run,
     .skip_insn = vmx_skip_insn,
+    .event_queued = vmx_event_queued,
     .can_accept_irq = vmx_can_accept_irq,
     .can_accept_nmi = vmx_can_accept_nmi,
     .inject = vmx_inject,

@@ -114,6 +114,7 @@ void vmx_cpu_disable(void);
 
 /* --- events.c: of struct hvm_ops, and what entry and exit do about events --- */
 
+bool vmx_event_queued(struct vcpu *v);
 bool vmx_can_accept_irq(struct vcpu *v);
 bool vmx_can_accept_nmi(struct vcpu *v);
 void vmx_inject(struct vcpu *v, enum hvm_event_type type, u8 vector);

@@ -22,6 +22,7 @@ DEVICES = "-device edu,addr=5 -device nvme,serial=1,addr=6"
 SWITCH = "\x01\x01\x01"
 END = PANIC + r"|has shut down.*|crashed.*"
 AREAS = 24  # pages that stay pinned: three registered areas of each of four vCPUs, across two pages each
+HOSTILE_QEMU = "10.0"  # 7.2 may go on with a translation of code that another CPU has replaced: docs/robustness.md
 SILENT = 90  # seconds: as long takes no throw, nor the start of a CPU
 
 
@@ -58,14 +59,8 @@ class EmulatorStopped(Failure):
     """QEMU failed an assertion of its own, or does not even answer its monitor: nothing is known of Torii."""
 
 
-class GuestStopped(Failure):
-    """The guest's own triple fault: what it threw may have hit itself."""
-
-
 def where_it_stands(vm):
-    """For a run that went silent: what each CPU does, and what Torii says of its vCPUs."""
-    if "triple fault at" in vm.text:
-        raise GuestStopped(f"the guest ended in a triple fault; the line's last words:\n{vm.tail()}")
+    """For a run that went silent: what each CPU does, and what Torii says of its vCPUs and their last exits."""
     if "Bail out!" in vm.text + vm.errors:
         raise EmulatorStopped("an assertion of QEMU's failed")
     if not vm.still_running(0):
@@ -75,9 +70,9 @@ def where_it_stands(vm):
     except Failure:
         raise EmulatorStopped("QEMU's monitor does not answer") from None
     print("\n".join(re.findall(r"RIP=\S+ RFL=\S+", registers)), flush=True)
-    vm.send(SWITCH + "d")
+    vm.send(SWITCH + "dtt")
     vm.still_running(5)
-    print(vm.tail(60), flush=True)
+    print(vm.tail(400), flush=True)
 
 
 def phases_of(vm, seconds, phases):
@@ -96,7 +91,7 @@ def phases_of(vm, seconds, phases):
     return re.findall(r"^# (phase \d+: .*)$", vm.text, re.M), used
 
 
-def hostile(seed, seconds, image="", phases=2, kinds=0xffff, qemu="", options=""):
+def hostile(seed, seconds, image="", phases=2, kinds=0xffff, qemu=HOSTILE_QEMU, options=""):
     """One machine: phases of throws, everything undone after each. (lines of the guest, Memory after each phase)."""
     config = Config(kernel=str(BUILD / "guests" / "hostile"), initrd=str(BUILD / "guests" / "module"), cpus=4, mem=512,
                     image=image, args="noreboot", qemu_args=DEVICES, qemu=qemu,
@@ -249,7 +244,7 @@ def main():
     p.add_argument("--phase", type=float, default=60, help="seconds of one phase; a run has two")
     p.add_argument("--seed", type=int, default=1)
     p.add_argument("--stop", action="store_true", help="at the first failure")
-    p.add_argument("--qemu", default="")
+    p.add_argument("--qemu", default=HOSTILE_QEMU)
     p.set_defaults(run=hostile_main)
     p = sub.add_parser("faults")
     p.add_argument("--kernel", default="smallest", help="a kernel of tests/guests, or linux")

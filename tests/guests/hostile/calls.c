@@ -90,14 +90,13 @@ static void memory_call(struct call *c)
         s->words[8] = below(4);
         break;
     case XENMEM_add_to_physmap:
-        *a = (struct xen_add_to_physmap){.domid = DOMID_SELF, .space = below(6), .idx = below(20), .gpfn = some_frame()};
-        if (one_in(8))
-            a->idx = rnd() >> below(64);
+        *a = (struct xen_add_to_physmap){.domid = DOMID_SELF, .space = below(6), .gpfn = some_frame()};
+        a->idx = spared(one_in(8) ? rnd() >> below(64) : below(20));
         break;
     case XENMEM_add_to_physmap_batch:
         *b = (struct xen_add_to_physmap_batch){.domid = DOMID_SELF, .space = below(6), .size = below(9)};
         for (unsigned i = 0; i < 64; i++)
-            s->list[i] = some_frame(), s->list2[i] = (u32)some_frame() | below(8) << 32;
+            s->list[i] = some_frame(), s->list2[i] = spared((u32)some_frame() | below(8) << 32);
         set_xen_guest_handle(b->idxs, (xen_ulong_t *)s->list2);
         set_xen_guest_handle(b->gpfns, (xen_pfn_t *)s->list);
         set_xen_guest_handle(b->errs, (int *)s->behind);
@@ -224,8 +223,6 @@ static void tame_call(struct call *c)
     }
 }
 
-bool parking_too;
-
 static void platform_call(struct call *c)
 {
     u32 *w = (void *)(c->arg[0] = (u64)arena[AT_FREE + below(ARENA_PAGES - AT_FREE - 1)]);
@@ -233,8 +230,6 @@ static void platform_call(struct call *c)
     fill(w, 256);
     w[0] = below(70);
     if (w[0] == XENPF_enter_acpi_sleep || (w[0] == XENPF_cpu_offline && below(8)))
-        w[0] = XENPF_getidletime;
-    if (w[0] == XENPF_core_parking && !parking_too)
         w[0] = XENPF_getidletime;
     w[1] = one_in(16) ? rnd() : XENPF_INTERFACE_VERSION;
 }

@@ -332,8 +332,6 @@ void bars_restore(void)
 void devices_init(void)
 {
     cr8_too = option("cr8", 0);
-    parking_too = option("parking", 1);
-    startup_too = option("startup", 1);
     ecam = pci_ecam(); /* once: the tables do not survive */
     bars_save();
     for (unsigned bdf = 0; bdf < 0x100; bdf++)
@@ -479,8 +477,6 @@ void throw_instruction_exit(void)
 
 /* --- interrupt controllers --- */
 
-bool startup_too;
-
 void throw_ipi(void)
 {
     static const u32 modes[] = {ICR_FIXED, ICR_FIXED, ICR_FIXED, ICR_LOWEST, 0x200, 0x300, ICR_NMI, ICR_INIT, ICR_STARTUP,
@@ -489,7 +485,7 @@ void throw_ipi(void)
     u32 icr = mode | (u32)below(256) | (rnd() & (ICR_LOGICAL | ICR_ASSERT | ICR_LEVEL | 0xc0000)) | (one_in(8) ? 0x1000 : 0);
 
     if (mode == ICR_INIT || mode == ICR_STARTUP) {
-        if (below(32) || !startup_too)
+        if (below(32))
             return; /* a CPU that starts takes a while */
         /* To another CPU but the first, by number; from 0x7000 and 0x9000 it only halts. */
         dest = 1 + below(CPUS - 1);

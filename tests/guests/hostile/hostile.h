@@ -27,6 +27,8 @@ static inline bool one_in(u64 n)
 }
 /* A frame that is not the guest's own program: in the arena, of a device, of the hypervisor, nowhere. */
 u64 some_gfn(void);
+/* The same frame number, or 6 where the guest stands on that frame: what is thrown must not take it away. */
+u64 spared(u64 gfn);
 /* An address hypercalls and instructions may be given: it may be read and written by anybody. */
 u64 some_pointer(void);
 /* One that leads to nothing but errors. */
@@ -61,10 +63,6 @@ void throw_events(void);
 void throw_grants(void);
 
 void throw_instruction_exit(void);
-/* Processors are taken out of use by XENPF_core_parking, too. */
-extern bool parking_too;
-/* INIT and SIPI to the other processors, too. */
-extern bool startup_too;
 
 void dump_calls(void);
 /* Make devices known, none but edu a bus master; at the end their addresses back. */

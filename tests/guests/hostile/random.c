@@ -28,6 +28,17 @@ u64 rnd(void)
     return x * 0x2545f4914f6cdd1dull;
 }
 
+/* Frames 7 to 9 hold what processors start from, 15 is where an NMI in real mode pushes before there is another stack. */
+u64 spared(u64 gfn)
+{
+    u64 a = gfn * PAGE_SIZE;
+    bool program = gfn < 1ull << 52 && a >= (u64)image_start && a < (u64)image_end;
+
+    if ((gfn >= 7 && gfn <= 9) || gfn == 15 || (program && (a < (u64)arena || a >= (u64)arena[ARENA_PAGES])))
+        return 6;
+    return gfn;
+}
+
 static u64 arena_gfn(void)
 {
     return (u64)arena / PAGE_SIZE + below(ARENA_PAGES);
@@ -103,8 +114,7 @@ u64 some_value(void)
     default:
         v = rnd();
     }
-    /* Frames 7 to 9 hold what processors start from, 15 is where an NMI in real mode pushes. */
-    return (v >= 7 && v <= 9) || v == 15 ? 6 : v;
+    return spared(v);
 }
 
 void fill(void *p, size_t bytes)

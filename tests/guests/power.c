@@ -9,7 +9,7 @@
 /* run: name=watchdog cmdline=end=7 exit=guest-reset only=torii,xen */
 /* run: name=keyboard cmdline=end=8 exit=guest-reset */
 /* run: name=code cmdline=end=9 only=torii,xen */
-/* run: name=delivery cmdline=end=10 exit=guest-reset only=torii */
+/* run: name=delivery cmdline=end=10 exit=guest-reset only=torii,xen */
 /* Every way a Dom0 ends, and what becomes of the machine: its end is checked from outside. */
 #include "hyper.h"
 
@@ -101,7 +101,7 @@ static void code(void)
     power_off();
 }
 
-/* Xen tries it for ever; a machine drops what is pushed, and fails when the handler returns. */
+/* A machine drops what is pushed, and fails when the handler returns. */
 static void exception_on_a_device(void)
 {
     ok(true, "about to take an exception with the local APIC as its stack");

@@ -56,13 +56,13 @@ def memory(vm):
 
 
 class EmulatorStopped(Failure):
-    """QEMU failed an assertion of its own, or does not even answer its monitor: nothing is known of Torii."""
+    """QEMU ended itself, or does not even answer its monitor: nothing is known of Torii."""
 
 
 def where_it_stands(vm):
     """For a run that went silent: what each CPU does, and what Torii says of its vCPUs and their last exits."""
-    if "Bail out!" in vm.text + vm.errors:
-        raise EmulatorStopped("an assertion of QEMU's failed")
+    if vm.emulator_crashed():
+        raise EmulatorStopped(f"QEMU ended itself: {vm.errors.splitlines()[-1:]}")
     if not vm.still_running(0):
         return
     try:

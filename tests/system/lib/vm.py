@@ -159,6 +159,10 @@ class VM(Line):
         """True if the machine has not ended within that time."""
         return not self.qmp.wait_closed(seconds)
 
+    def emulator_crashed(self):
+        """Whether QEMU was ended by a signal: an assertion or a fault of its own, whatever the guest did."""
+        return self.qmp.wait_closed(0) and not 0 <= self._process.wait(30) < 128
+
     def triple_fault(self):
         """Whether the physical CPU, not a guest's, ended in a triple fault."""
         return self.trace.exists() and "Triple fault" in self.trace.read_text(errors="replace")

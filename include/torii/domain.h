@@ -69,6 +69,7 @@ struct vcpu {
     void *fpu;                  /* XSAVE area while another vCPU has the CPU */
     u64 xcr0;
     struct exit_stat *exits;    /* by enum exit_reason */
+    bool exits_timed;           /* their cycles are summed up, too: option exit-stats */
 
     /* Xen ABI, src/xen/vcpu_op.c. */
     struct vcpu_info *info;        /* in shared_info, or where register_vcpu_info put it */

@@ -30,14 +30,14 @@ enum exit_reason {
 
 struct exit_stat {
     u64 count;
-    u64 cycles; /* TSC cycles between leaving the guest and being ready to enter it again */
+    u64 cycles; /* TSC cycles from leaving the guest to the end of what it asked for; of vCPUs with exits_timed */
 };
 
 extern const char *const exit_reason_names[EXIT_REASONS];
 
 /* The last exits of a CPU, oldest first. */
 void trace_dump(const struct pcpu *c);
-/* Counts and mean cycles of all vCPUs of d. */
+/* Counts of all vCPUs of d, and mean cycles where they are timed. */
 void exit_stats_dump(const struct domain *d);
 
 #endif

@@ -30,7 +30,7 @@ void exit_stats_dump(const struct domain *d)
 {
     u64 total = 0;
 
-    log_info("exits of domain %u by reason: count, mean cycles\n", d->id);
+    log_info("exits of domain %u by reason: count, mean cycles if they are timed\n", d->id);
     for (unsigned i = 0; i < d->nr_vcpus; i++) {
         const struct vcpu *v = d->vcpu[i];
 

@@ -46,6 +46,7 @@ static int vcpu_create(struct domain *d, unsigned id)
         xfree(v);
         return -XEN_ENOMEM;
     }
+    v->exits_timed = cmdline_bool(boot_info.cmdline, "exit-stats", false);
     d->vcpu[id] = v;
     v->cpu = pcpus[id % pcpu_nr];
     rc = hvm->vcpu_init(v);

@@ -23,7 +23,7 @@ static void tpr_window(struct vcpu *v)
  * Choose what the guest gets at its next entry: a machine check before all, NMI before interrupts, the CALLBACK_IRQ
  * upcall before the LAPIC's. What cannot be taken yet, or comes second, asks for a window.
  */
-static void prepare_events(struct vcpu *v)
+static noinline_fn void prepare_events(struct vcpu *v)
 {
     int vector;
 
@@ -84,8 +84,8 @@ static void start_up(struct vcpu *v)
     }
 }
 
-/* Requests other CPUs, or the last exit, left for this point. */
-static bool handle_todo(struct vcpu *v)
+/* Requests other CPUs, or the last exit, left for this point. True if there may be events to prepare. */
+static noinline_fn bool handle_todo(struct vcpu *v)
 {
     u64 todo = atomic_xchg(&v->todo, 0);
 
@@ -98,25 +98,25 @@ static bool handle_todo(struct vcpu *v)
     return todo & (TODO_EVENTS | TODO_RESET);
 }
 
-static inline void record(struct pcpu *c, const struct vcpu *v, struct trace_who who, const struct hvm_exit *exit,
-                          u64 tsc)
+static inline void record(struct pcpu *c, const struct vcpu *v, struct trace_who who, const struct hvm_exit *exit)
 {
     struct trace_entry *t = &c->trace[c->trace_next++ % TRACE_ENTRIES];
 
-    t->tsc = tsc;
+    t->tsc = rdtsc();
     t->rip = v->regs.rip;
+    t->info = exit->info;
     t->reason = exit->reason;
     t->who = who;
-    t->info = exit->info;
 }
 
-/* The exit at TSC `left` has been handled. */
-static void account(struct vcpu *v, const struct hvm_exit *exit, u64 left)
+/* The exit recorded last has been handled. */
+static inline void account(const struct pcpu *c, struct vcpu *v, const struct hvm_exit *exit)
 {
     struct exit_stat *stat = &v->exits[exit->reason];
 
     stat->count++;
-    stat->cycles += rdtsc() - left;
+    if (unlikely(v->exits_timed))
+        stat->cycles += rdtsc() - c->trace[(c->trace_next - 1) % TRACE_ENTRIES].tsc;
 }
 
 void vcpu_run(struct vcpu *v)
@@ -125,8 +125,7 @@ void vcpu_run(struct vcpu *v)
     const struct trace_who who = {.vcpu = (u16)v->id, .domain = v->d->id};
     bool events = true;
     u8 cr8 = 0; /* as the hardware has it: every write to the TPR but the guest's MOV to CR8 is an event */
-    u64 left = 0;
-    struct hvm_exit exit = {.reason = EXIT_OTHER};
+    struct hvm_exit exit;
 
     for (;;) {
         /* Published before the requests are read: who adds one later sees it and sends an interrupt. */
@@ -137,8 +136,6 @@ void vcpu_run(struct vcpu *v)
             atomic_store(&v->running, false);
             if (events)
                 atomic_or(&v->todo, TODO_EVENTS);
-            if (left)
-                account(v, &exit, left);
             return;
         }
         if (events) {
@@ -147,17 +144,14 @@ void vcpu_run(struct vcpu *v)
             prepare_events(v);
             events = false;
         }
-        if (left)
-            account(v, &exit, left);
         hvm->run(v, &exit);
         __atomic_store_n(&v->running, false, __ATOMIC_RELEASE);
-        left = rdtsc();
-        record(c, v, who, &exit, left);
+        record(c, v, who, &exit);
         if (unlikely(exit.cr8 != cr8)) {
-            cr8 = exit.cr8;
-            vlapic_set_cr8(v, cr8);
+            vlapic_set_cr8(v, exit.cr8);
             events = true;
         }
         events |= vcpu_handle_exit(v, &exit);
+        account(c, v, &exit);
     }
 }

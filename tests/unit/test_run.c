@@ -163,6 +163,17 @@ static void every_exit_is_counted_once_and_traced(void **state)
     }
 }
 
+static void exits_take_no_time_to_measure_unless_asked(void **state)
+{
+    enter();
+    assert_int_equal(stats[0][EXIT_HLT].count, 1);
+    assert_int_equal(stats[0][EXIT_HLT].cycles, 0);
+    vcpus[0].exits_timed = true;
+    enter();
+    assert_int_equal(stats[0][EXIT_HLT].count, 2);
+    assert_in_range(stats[0][EXIT_HLT].cycles, 1, ~0ull >> 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -178,6 +189,7 @@ int main(void)
         T(a_tpr_the_guest_changed_is_read_back_and_shows_what_it_hid),
         T(a_flush_is_done_before_the_guest_runs_on),
         T(every_exit_is_counted_once_and_traced),
+        T(exits_take_no_time_to_measure_unless_asked),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

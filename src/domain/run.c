@@ -93,7 +93,8 @@ static noinline_fn bool handle_todo(struct vcpu *v)
         hvm->flush_tlb(v);
     if (todo & TODO_RESET)
         start_up(v);
-    if (todo & TODO_YIELD)
+    /* One that was off and stays so has no more to do here. */
+    if (todo & TODO_YIELD || v->state != VCPU_RUNNABLE)
         atomic_store(&v->cpu->resched, true);
     return todo & (TODO_EVENTS | TODO_RESET);
 }
@@ -130,9 +131,10 @@ void vcpu_run(struct vcpu *v)
     for (;;) {
         /* Published before the requests are read: who adds one later sees it and sends an interrupt. */
         atomic_store(&v->running, true);
-        if (atomic_load(&v->todo))
+        if (READ_ONCE(v->todo))
             events |= handle_todo(v);
-        if (unlikely(v->state != VCPU_RUNNABLE || READ_ONCE(v->paused) || READ_ONCE(c->resched))) {
+        /* Who stops or pauses v says so here, too (sched.c). */
+        if (unlikely(READ_ONCE(c->resched))) {
             atomic_store(&v->running, false);
             if (events)
                 atomic_or(&v->todo, TODO_EVENTS);

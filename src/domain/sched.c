@@ -42,7 +42,7 @@ static bool can_run(const struct vcpu *v)
            (state == VCPU_RUNNABLE || (state != VCPU_BLOCKED && READ_ONCE(v->todo) & TODO_RESET));
 }
 
-/* Make v's CPU look at its list again. */
+/* Make v's CPU look at its list again: whoever lets v run, or makes it stop, does this afterwards. */
 static void poke(struct vcpu *v)
 {
     struct pcpu *c = v->cpu;
@@ -76,8 +76,8 @@ void vcpu_block(struct vcpu *v)
     if (!atomic_cmpxchg(&v->state, &runnable, VCPU_BLOCKED))
         return;
     /* Whoever sets a todo bit looks at the state afterwards; we look at the bits after setting the state. */
-    if (atomic_load(&v->todo))
-        atomic_cmpxchg(&v->state, &blocked, VCPU_RUNNABLE);
+    if (!atomic_load(&v->todo) || !atomic_cmpxchg(&v->state, &blocked, VCPU_RUNNABLE))
+        poke(v);
 }
 
 void vcpu_halt(struct vcpu *v)
@@ -87,15 +87,14 @@ void vcpu_halt(struct vcpu *v)
     if (!atomic_cmpxchg(&v->state, &runnable, VCPU_HALTED))
         return;
     /* As vcpu_block: who sends an NMI sets the bit first and then looks at the state. */
-    if (atomic_load(&v->todo) & TODO_NMI)
-        atomic_cmpxchg(&v->state, &halted, VCPU_RUNNABLE);
+    if (!(atomic_load(&v->todo) & TODO_NMI) || !atomic_cmpxchg(&v->state, &halted, VCPU_RUNNABLE))
+        poke(v);
 }
 
 void vcpu_offline(struct vcpu *v)
 {
     atomic_store(&v->state, VCPU_OFFLINE);
-    if (v != current_vcpu())
-        poke(v);
+    poke(v);
 }
 
 void vcpu_start(struct vcpu *v)
@@ -108,9 +107,9 @@ void vcpu_start(struct vcpu *v)
 void vcpu_pause(struct vcpu *v)
 {
     atomic_add(&v->paused, 1);
+    poke(v);
     if (v == current_vcpu())
         return;
-    poke(v);
     while (atomic_load(&v->running))
         cpu_relax();
 }

@@ -58,10 +58,7 @@ void vcpu_kick(struct vcpu *v, u64 todo)
 
     atomic_or(&v->todo, todo);
     if (atomic_cmpxchg(&v->state, &blocked, VCPU_RUNNABLE) ||
-        (todo & TODO_NMI && atomic_cmpxchg(&v->state, &halted, VCPU_RUNNABLE))) {
-        runstate_change(v, RUNSTATE_runnable);
-        poke(v);
-    } else if (todo & TODO_RESET) {
+        (todo & TODO_NMI && atomic_cmpxchg(&v->state, &halted, VCPU_RUNNABLE)) || todo & TODO_RESET) {
         poke(v);
     } else if (v->cpu != this_cpu() && atomic_load(&v->running)) {
         cpu_kick(v->cpu->id);
@@ -256,6 +253,17 @@ static struct vcpu *choose(struct pcpu *c)
     return NULL;
 }
 
+/*
+ * Those that woke up, or were started, while `next` has or gets the CPU wait from now on. Here rather than where they are
+ * woken, which is on the way of every inter-processor interrupt to one that sleeps: such a one mostly runs at once.
+ */
+static void account_waiting(struct pcpu *c, const struct vcpu *next)
+{
+    for (struct vcpu *v = c->run_head; v; v = v->run_next)
+        if (v != next && READ_ONCE(v->state) == VCPU_RUNNABLE && v->runstate.state != RUNSTATE_runnable)
+            runstate_change(v, RUNSTATE_runnable);
+}
+
 static void slice_over(struct timer *t)
 {
     struct pcpu *c = container_of(t, struct pcpu, slice);
@@ -322,6 +330,7 @@ void sched_loop(void)
         if (unlikely(atomic_load(&c->rebalance)) && atomic_xchg(&c->rebalance, false))
             rebalance(c);
         v = choose(c);
+        account_waiting(c, v);
         if (!v) {
             idle(c);
             continue;

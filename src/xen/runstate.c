@@ -59,8 +59,8 @@ static void publish(struct vcpu *v, const struct vcpu_runstate_info *rs)
 }
 
 /*
- * The update flag in the record itself is its lock: a CPU that wakes v and v's own CPU may both be changing it. Returns
- * state_entry_time without the flag.
+ * The update flag in the record itself is its lock: v's own CPU changes it, another may be publishing it to an area just
+ * registered. Returns state_entry_time without the flag.
  */
 static u64 record_lock(struct vcpu *v)
 {

@@ -83,7 +83,6 @@ static void a_kick_wakes_a_blocked_vcpu(void **state)
     vcpus[0].state = vcpus[3].state = VCPU_BLOCKED;
     vcpu_kick(&vcpus[0], TODO_EVENTS);
     assert_int_equal(vcpus[0].state, VCPU_RUNNABLE);
-    assert_int_equal(vcpus[0].runstate.state, RUNSTATE_runnable);
     assert_true(cpus[0].resched);
     assert_events(""); /* this CPU needs no interrupt */
     vcpu_kick(&vcpus[3], 0);
@@ -94,6 +93,28 @@ static void a_kick_wakes_a_blocked_vcpu(void **state)
     vcpus[3].running = true;
     vcpu_kick(&vcpus[3], TODO_EVENTS);
     assert_events("kick1");
+}
+
+static void wake_two(struct vcpu *v)
+{
+    if (v == &vcpus[0]) {
+        vcpu_kick(&vcpus[1], TODO_EVENTS);
+        vcpu_kick(&vcpus[2], TODO_EVENTS);
+    } else if (v == &vcpus[1]) {
+        assert_int_equal(vcpus[1].runstate.state, RUNSTATE_running);
+        assert_int_equal(vcpus[2].runstate.state, RUNSTATE_runnable);
+    }
+}
+
+static void one_that_woke_up_and_must_wait_is_accounted_as_runnable(void **state)
+{
+    vcpus[0].state = VCPU_RUNNABLE;
+    vcpus[1].state = vcpus[2].state = VCPU_BLOCKED;
+    vcpus[1].runstate.state = vcpus[2].runstate.state = RUNSTATE_blocked;
+    in_guest = wake_two;
+    loop(0, 0);
+    assert_events("load0 in0 run0 out0 save0 load1 in1 run1 out1 save1 load2 in2 run2 idle");
+    assert_int_equal(vcpus[2].runstate.state, RUNSTATE_blocked);
 }
 
 static void a_kick_before_the_block_is_not_slept_through(void **state)
@@ -394,6 +415,7 @@ int main(void)
         T(the_end_of_a_slice_switches_and_keeps_events_to_do),
         T(one_vcpu_alone_has_no_slice),
         T(a_kick_wakes_a_blocked_vcpu),
+        T(one_that_woke_up_and_must_wait_is_accounted_as_runnable),
         T(a_kick_before_the_block_is_not_slept_through),
         T(an_interrupt_during_hlt_runs_the_vcpu_again),
         T(an_nmi_alone_wakes_a_vcpu_that_halted_with_interrupts_off),

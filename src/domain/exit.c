@@ -60,24 +60,26 @@ static noinline_fn bool exit_msr_read(struct vcpu *v, const struct hvm_exit *exi
     return hvm->skip_insn(v, exit);
 }
 
+/* Refused if rc is negative; else what may be injected has changed if it is positive. */
+static noinline_fn bool msr_written(struct vcpu *v, const struct hvm_exit *exit, int rc)
+{
+    if (unlikely(rc < 0))
+        msr_refused(v, true);
+    else
+        hvm->skip_insn(v, exit);
+    return rc || (u32)v->regs.rcx == MSR_APIC_BASE;
+}
+
 static noinline_fn bool exit_msr_write(struct vcpu *v, const struct hvm_exit *exit)
 {
     u32 msr = (u32)v->regs.rcx;
     u64 val = (u32)v->regs.rax | v->regs.rdx << 32;
     int rc;
 
-    if (likely(msr - MSR_X2APIC < 0x100)) {
-        rc = vlapic_x2apic_write(v, msr, val);
-        if (likely(!rc))
-            return hvm->skip_insn(v, exit);
-    } else {
-        rc = hvm_msr_access_write(v, msr, val);
-    }
-    if (unlikely(rc < 0))
-        msr_refused(v, true);
-    else
-        hvm->skip_insn(v, exit);
-    return rc || msr == MSR_APIC_BASE;
+    if (unlikely(msr - MSR_X2APIC >= 0x100))
+        return msr_written(v, exit, hvm_msr_access_write(v, msr, val));
+    rc = vlapic_x2apic_write(v, msr, val);
+    return likely(!rc) ? hvm->skip_insn(v, exit) : msr_written(v, exit, rc);
 }
 
 /* The emulator has moved RIP; its instruction also ends an interrupt shadow and may owe a single-step trap. */

@@ -17,7 +17,7 @@
 #include <torii/traps.h>
 #include <torii/vlapic.h>
 
-static noinline_fn bool exit_cpuid(struct vcpu *v, const struct hvm_exit *exit)
+static bool exit_cpuid(struct vcpu *v, struct hvm_exit *exit)
 {
     u32 leaf = (u32)v->regs.rax, subleaf = (u32)v->regs.rcx;
     struct cpuid_regs r;
@@ -33,7 +33,7 @@ static noinline_fn bool exit_cpuid(struct vcpu *v, const struct hvm_exit *exit)
     return hvm->skip_insn(v, exit);
 }
 
-static noinline_fn bool exit_hypercall(struct vcpu *v, const struct hvm_exit *exit)
+static bool exit_hypercall(struct vcpu *v, struct hvm_exit *exit)
 {
     if (unlikely(hypercall(v, exit->call.long_mode, exit->call.cpl)))
         return false;
@@ -47,7 +47,7 @@ static noinline_fn void msr_refused(struct vcpu *v, bool write)
     inject_gp(v);
 }
 
-static noinline_fn bool exit_msr_read(struct vcpu *v, const struct hvm_exit *exit)
+static bool exit_msr_read(struct vcpu *v, struct hvm_exit *exit)
 {
     u64 val;
 
@@ -70,7 +70,7 @@ static noinline_fn bool msr_written(struct vcpu *v, const struct hvm_exit *exit,
     return rc || (u32)v->regs.rcx == MSR_APIC_BASE;
 }
 
-static noinline_fn bool exit_msr_write(struct vcpu *v, const struct hvm_exit *exit)
+static bool exit_msr_write(struct vcpu *v, struct hvm_exit *exit)
 {
     u32 msr = (u32)v->regs.rcx;
     u64 val = (u32)v->regs.rax | v->regs.rdx << 32;
@@ -90,7 +90,7 @@ static void end_emulated(struct vcpu *v)
     hvm->skip_insn(v, &done);
 }
 
-static noinline_fn bool exit_io(struct vcpu *v, const struct hvm_exit *exit)
+static bool exit_io(struct vcpu *v, struct hvm_exit *exit)
 {
     static const u64 keep[5] = {0, ~0xffull, ~0xffffull, 0, 0};
     u32 val = (u32)v->regs.rax;
@@ -113,7 +113,7 @@ static noinline_fn bool exit_io(struct vcpu *v, const struct hvm_exit *exit)
     return hvm->skip_insn(v, exit);
 }
 
-static noinline_fn bool exit_hlt(struct vcpu *v, const struct hvm_exit *exit)
+static bool exit_hlt(struct vcpu *v, struct hvm_exit *exit)
 {
     hvm->skip_insn(v, exit);
     if (vlapic_nmi_pending(v))
@@ -161,7 +161,7 @@ static noinline_fn void no_delivery(struct vcpu *v, gpa_t gpa)
     domain_crash(v, "delivery of an interrupt or exception reaches %#lx, where there is no memory for it\n", gpa);
 }
 
-static noinline_fn bool exit_mmio(struct vcpu *v, struct hvm_exit *exit)
+static bool exit_mmio(struct vcpu *v, struct hvm_exit *exit)
 {
     gpa_t gpa = exit->mmio.gpa;
     bool delivering = hvm->event_queued(v);
@@ -207,7 +207,7 @@ static noinline_fn bool exit_mmio(struct vcpu *v, struct hvm_exit *exit)
     return true;
 }
 
-static noinline_fn bool exit_other(struct vcpu *v, const struct hvm_exit *exit)
+static bool exit_other(struct vcpu *v, struct hvm_exit *exit)
 {
     /* Instructions of virtualisation itself, MONITOR and MWAIT: not offered, so they do not exist. */
     log_debug("d%uv%u: exit code %#lx at %#lx: #UD\n", v->d->id, v->id, exit->code, v->regs.rip);
@@ -218,49 +218,54 @@ static noinline_fn bool exit_other(struct vcpu *v, const struct hvm_exit *exit)
     return true;
 }
 
-static noinline_fn bool exit_nmi(void)
+static bool exit_nmi(struct vcpu *v, struct hvm_exit *exit)
 {
     nmi_forward();
     return true;
 }
 
-static noinline_fn bool exit_shutdown(struct vcpu *v)
+static bool exit_shutdown(struct vcpu *v, struct hvm_exit *exit)
 {
     domain_triple_fault(v);
     return false;
 }
 
-/* Nothing but jumps: the handlers' frames are their own. */
+static bool exit_interrupt(struct vcpu *v, struct hvm_exit *exit)
+{
+    irq_window();
+    /* One that could not be taken has no window while the guest keeps IF clear. */
+    return vlapic_nmi_pending(v);
+}
+
+static bool exit_window(struct vcpu *v, struct hvm_exit *exit)
+{
+    return true;
+}
+
+static bool exit_control(struct vcpu *v, struct hvm_exit *exit)
+{
+    return false;
+}
+
+static bool (*const handlers[EXIT_REASONS])(struct vcpu *v, struct hvm_exit *exit) = {
+    [EXIT_INTERRUPT] = exit_interrupt,
+    [EXIT_NMI] = exit_nmi,
+    [EXIT_WINDOW] = exit_window,
+    [EXIT_CPUID] = exit_cpuid,
+    [EXIT_HLT] = exit_hlt,
+    [EXIT_IO] = exit_io,
+    [EXIT_MSR_READ] = exit_msr_read,
+    [EXIT_MSR_WRITE] = exit_msr_write,
+    [EXIT_HYPERCALL] = exit_hypercall,
+    [EXIT_MMIO] = exit_mmio,
+    [EXIT_FAULT_IN] = exit_other, /* what an EXIT_MMIO turns out to be; nobody reports it */
+    [EXIT_SHUTDOWN] = exit_shutdown,
+    [EXIT_CONTROL] = exit_control,
+    [EXIT_OTHER] = exit_other,
+};
+
+/* Nothing but a jump: the handlers' frames are their own. */
 bool vcpu_handle_exit(struct vcpu *v, struct hvm_exit *exit)
 {
-    switch (exit->reason) {
-    case EXIT_INTERRUPT:
-        irq_window();
-        /* One that could not be taken has no window while the guest keeps IF clear. */
-        return vlapic_nmi_pending(v);
-    case EXIT_HYPERCALL:
-        return exit_hypercall(v, exit);
-    case EXIT_MSR_READ:
-        return exit_msr_read(v, exit);
-    case EXIT_MSR_WRITE:
-        return exit_msr_write(v, exit);
-    case EXIT_MMIO:
-        return exit_mmio(v, exit);
-    case EXIT_IO:
-        return exit_io(v, exit);
-    case EXIT_HLT:
-        return exit_hlt(v, exit);
-    case EXIT_CPUID:
-        return exit_cpuid(v, exit);
-    case EXIT_WINDOW:
-        return true;
-    case EXIT_CONTROL:
-        return false;
-    case EXIT_NMI:
-        return exit_nmi();
-    case EXIT_SHUTDOWN:
-        return exit_shutdown(v);
-    default:
-        return exit_other(v, exit);
-    }
+    return handlers[exit->reason](v, exit);
 }

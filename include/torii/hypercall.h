@@ -15,8 +15,8 @@ struct domain;
  */
 bool hypercall(struct vcpu *v, bool long_mode, unsigned cpl);
 
-/* One call with explicit arguments (multicall and tests). */
-long hypercall_call(struct vcpu *v, bool compat, unsigned nr, const u64 args[6]);
+/* One call with explicit arguments, five of them. */
+long hypercall_call(struct vcpu *v, bool compat, unsigned nr, const u64 *args);
 
 /* Calls by (number, sub-op), for statistics and the debug console. */
 void hypercall_dump(void);

@@ -12,11 +12,14 @@
 #include <torii/hypercall.h>
 #include <torii/types.h>
 
+/* Registers and multicall entries have room for six; no call has a sixth. */
+#define HCALL_ARGS 5
+
 struct hcall {
     struct vcpu *v; /* the caller, running on this CPU */
     bool compat;    /* 32-bit caller: registers, handles and structures are 32-bit */
     bool again;     /* preempted: args describe what is left, the instruction runs again */
-    u64 args[6];
+    u64 args[HCALL_ARGS];
 };
 
 /* Memory of the caller, by linear address. 0 or -XEN_EFAULT. */

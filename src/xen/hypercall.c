@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The hypercall boundary. 64-bit code: number in RAX, arguments in RDI RSI RDX R10 R8 R9; 32-bit code: EAX, then EBX
- * ECX EDX ESI EDI EBP. A preempted call is the same instruction executed again with rewritten argument registers.
+ * The hypercall boundary. 64-bit code: number in RAX, arguments in RDI RSI RDX R10 R8; 32-bit code: EAX, then EBX
+ * ECX EDX ESI EDI. A preempted call is the same instruction executed again with rewritten argument registers.
  */
 #include <torii/alloc.h>
 #include <torii/atomic.h>
@@ -13,7 +13,7 @@
 #include "hcall.h"
 
 #define NR_FAMILIES 48 /* numbers below __HYPERVISOR_arch_0 */
-#define SUB_OPS     66 /* 0 .. 64, and all above in the last */
+#define SUB_OPS     72 /* 0 .. 70, and all above in the last */
 
 struct hcall_stats {
     struct hcall call; /* the vCPU's call in progress; those inside a multicall have their own */
@@ -44,13 +44,18 @@ static const struct family families[NR_FAMILIES] = {
 };
 
 /* A vCPU counts its own calls, so that a count costs no shared cache line. */
+static inline void count(struct hcall_stats *stats, unsigned nr, u64 sub_op)
+{
+    stats->count[nr][min(sub_op, (u64)SUB_OPS - 1)]++;
+}
+
 void hcall_count(struct vcpu *v, unsigned nr, u64 sub_op)
 {
-    v->hcalls->count[nr][min(sub_op, (u64)SUB_OPS - 1)]++;
+    count(v->hcalls, nr, sub_op);
 }
 
 /* Inline: on the way of every call. */
-static inline long dispatch(struct hcall *c, unsigned nr)
+static inline long dispatch(struct hcall *c, struct hcall_stats *stats, unsigned nr)
 {
     const struct family *f;
 
@@ -58,7 +63,7 @@ static inline long dispatch(struct hcall *c, unsigned nr)
         return -XEN_ENOSYS;
     f = &families[nr];
     if (likely(f->counted))
-        hcall_count(c->v, nr, c->args[0]);
+        count(stats, nr, c->args[0]);
     else if (unlikely(!f->fn))
         return -XEN_ENOSYS;
     return f->fn(c);
@@ -66,7 +71,7 @@ static inline long dispatch(struct hcall *c, unsigned nr)
 
 long hypercall_dispatch(struct hcall *c, unsigned nr)
 {
-    return dispatch(c, nr);
+    return dispatch(c, c->v->hcalls, nr);
 }
 
 long hcall_control_op(struct hcall *c, unsigned nr, u32 version, void *op, size_t bytes, control_op_fn *run)
@@ -95,7 +100,6 @@ static inline void args_from_regs(struct hcall *c, const struct guest_regs *r)
     c->args[2] = r->rdx;
     c->args[3] = r->r10;
     c->args[4] = r->r8;
-    c->args[5] = r->r9;
 }
 
 static void args_from_regs_compat(struct hcall *c, const struct guest_regs *r)
@@ -105,7 +109,6 @@ static void args_from_regs_compat(struct hcall *c, const struct guest_regs *r)
     c->args[2] = (u32)r->rdx;
     c->args[3] = (u32)r->rsi;
     c->args[4] = (u32)r->rdi;
-    c->args[5] = (u32)r->rbp;
 }
 
 static cold_fn bool args_to_regs(const struct hcall *c, struct guest_regs *r)
@@ -116,7 +119,6 @@ static cold_fn bool args_to_regs(const struct hcall *c, struct guest_regs *r)
         r->rdx = c->args[2];
         r->r10 = c->args[3];
         r->r8 = c->args[4];
-        r->r9 = c->args[5];
         return true;
     }
     r->rbx = (u32)c->args[0];
@@ -124,7 +126,6 @@ static cold_fn bool args_to_regs(const struct hcall *c, struct guest_regs *r)
     r->rdx = (u32)c->args[2];
     r->rsi = (u32)c->args[3];
     r->rdi = (u32)c->args[4];
-    r->rbp = (u32)c->args[5];
     return true;
 }
 
@@ -146,7 +147,8 @@ static noinline_fn bool hypercall_compat(struct vcpu *v)
 
 bool hypercall(struct vcpu *v, bool long_mode, unsigned cpl)
 {
-    struct hcall *c = &v->hcalls->call;
+    struct hcall_stats *stats = v->hcalls;
+    struct hcall *c = &stats->call;
     long rc;
 
     if (unlikely(cpl)) {
@@ -157,14 +159,14 @@ bool hypercall(struct vcpu *v, bool long_mode, unsigned cpl)
         return hypercall_compat(v);
     c->compat = c->again = false;
     args_from_regs(c, &v->regs);
-    rc = dispatch(c, (u32)v->regs.rax);
+    rc = dispatch(c, stats, (u32)v->regs.rax);
     if (unlikely(c->again))
         return args_to_regs(c, &v->regs);
     v->regs.rax = (u64)rc;
     return false;
 }
 
-long hypercall_call(struct vcpu *v, bool compat, unsigned nr, const u64 args[6])
+long hypercall_call(struct vcpu *v, bool compat, unsigned nr, const u64 *args)
 {
     struct hcall c = {.v = v, .compat = compat};
     long rc;

@@ -9,7 +9,7 @@
 
 struct entry {
     u64 op;
-    u64 args[6];
+    u64 args[HCALL_ARGS];
 };
 
 static int read_entry(const struct hcall *c, u64 gva, struct entry *e)
@@ -34,13 +34,13 @@ static int read_entry(const struct hcall *c, u64 gva, struct entry *e)
 }
 
 /* What is left of a preempted entry goes back into the list. */
-static int write_args(const struct hcall *c, u64 gva, const u64 args[6])
+static int write_args(const struct hcall *c, u64 gva, const u64 *args)
 {
     u64 array =
         gva + (c->compat ? offsetof(struct compat_multicall_entry, args) : offsetof(struct multicall_entry, args));
     int rc = 0;
 
-    for (unsigned i = 0; i < 6 && !rc; i++)
+    for (unsigned i = 0; i < HCALL_ARGS && !rc; i++)
         rc = hcall_write_ulong(c, array, i, args[i]);
     return rc;
 }

@@ -81,8 +81,6 @@ static long guest_handle(const struct hcall *c)
 
 long hypercall_xen_version(struct hcall *c)
 {
-    bool privileged = c->v->d->privileged;
-
     switch ((u32)c->args[0]) {
     case XENVER_version:
         return TORII_XEN_MAJOR << 16 | TORII_XEN_MINOR;
@@ -103,10 +101,10 @@ long hypercall_xen_version(struct hcall *c)
     case XENVER_guest_handle:
         return guest_handle(c);
     case XENVER_commandline:
-        return copy_text(c, sizeof(xen_commandline_t), privileged ? boot_info.cmdline : denied);
+        return copy_text(c, sizeof(xen_commandline_t), c->v->d->privileged ? boot_info.cmdline : denied);
     case XENVER_build_id:
         /* The image carries no build-id note. */
-        return privileged ? -XEN_ENODATA : -XEN_EPERM;
+        return c->v->d->privileged ? -XEN_ENODATA : -XEN_EPERM;
     default:
         return -XEN_ENOSYS;
     }

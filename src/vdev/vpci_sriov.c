@@ -78,7 +78,8 @@ static void control_write(struct vpci_dev *dev, unsigned reg, u32 val, void *ctx
     struct vpci_sriov *sriov = dev->sriov;
     bool was = decodes(sriov), enabled = val & SRIOV_CONTROL_ENABLE, memory = val & SRIOV_CONTROL_MSE;
 
-    if (enabled && memory && !was)
+    /* The tables of functions that are looked at before their memory is decoded are judged by the BARs' sizes, too. */
+    if (enabled && !was && (memory || !sriov->enabled))
         vf_bars_probe(dev);
     if (enabled && !sriov->enabled)
         sriov->nr = pci_read(dev->sbdf, sriov->pos + SRIOV_NUM_VFS, 2);

@@ -31,6 +31,17 @@ static struct world_fn *vf_add(unsigned n)
     return f;
 }
 
+/* The first function, with an MSI-X interrupt in use. */
+static void with_function_in_use(void)
+{
+    with_sriov();
+    guest_write(NIC, SRIOV + 8, 2, 9);
+    vf_add(0);
+    vpci_op_device_add(&world_domain, 0, 0, PCI_DEVFN(VF(0)));
+    guest_write(VF(0), 0x42, 2, ENABLE);
+    guest_mmio_write(VF_BAR + 0x1008, 8, 0x48);
+}
+
 static void vf_bars_are_mapped_while_enabled(void **state)
 {
     with_sriov();
@@ -73,14 +84,21 @@ static void a_virtual_function_is_found_at_the_first_look(void **state)
     assert_true(world_trapped(VF_BAR + 0x1000));
 }
 
-static void virtual_functions_go_with_vf_enable(void **state)
+static void a_virtual_function_may_be_looked_at_before_its_memory_is_decoded(void **state)
 {
     with_sriov();
-    guest_write(NIC, SRIOV + 8, 2, 9);
+    guest_write(NIC, SRIOV + 8, 2, 1);
     vf_add(0);
-    vpci_op_device_add(&world_domain, 0, 0, PCI_DEVFN(VF(0)));
-    guest_write(VF(0), 0x42, 2, ENABLE);
-    guest_mmio_write(VF_BAR + 0x1008, 8, 0x48);
+    guest_read(VF(0), PCI_ID, 4);
+    assert_false(world_trapped(VF_BAR + 0x1000));
+    guest_write(NIC, SRIOV + 8, 2, 9);
+    assert_true(world_trapped(VF_BAR + 0x1000));
+    assert_int_equal(world_get(nic, SRIOV + 0x24, 4), VF_BAR);
+}
+
+static void virtual_functions_go_with_vf_enable(void **state)
+{
+    with_function_in_use();
     assert_int_equal(world_msis_live, 1);
     guest_write(NIC, SRIOV + 8, 2, 0);
     assert_int_equal(world_msis_live, 0);
@@ -130,12 +148,7 @@ static void after_a_sleep_nothing_is_mapped_until_the_guest_restores_it(void **s
 
 static void after_a_sleep_virtual_functions_are_gone_until_the_guest_enables_them(void **state)
 {
-    with_sriov();
-    guest_write(NIC, SRIOV + 8, 2, 9);
-    vf_add(0);
-    vpci_op_device_add(&world_domain, 0, 0, PCI_DEVFN(VF(0)));
-    guest_write(VF(0), 0x42, 2, ENABLE);
-    guest_mmio_write(VF_BAR + 0x1008, 8, 0x48);
+    with_function_in_use();
     world_set(nic, SRIOV + 8, 2, 0);
     vpci_woke(&world_domain);
     assert_int_equal(world_msis_live, 0);
@@ -162,6 +175,7 @@ int main(void)
         TEST(vf_bars_are_mapped_while_enabled),
         TEST(a_virtual_functions_table_is_trapped_at_its_place),
         TEST(a_virtual_function_is_found_at_the_first_look),
+        TEST(a_virtual_function_may_be_looked_at_before_its_memory_is_decoded),
         TEST(virtual_functions_go_with_vf_enable),
         TEST(virtual_functions_left_on_are_taken_over),
         TEST(after_a_sleep_nothing_is_mapped_until_the_guest_restores_it),

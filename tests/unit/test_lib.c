@@ -81,8 +81,8 @@ static void memmove_is_right_for_every_overlap(void **state)
 {
     for (unsigned to = 0; to <= 24; to++)
         for (unsigned from = 0; from <= 24; from++)
-            for (size_t n = 0; n <= 24; n += 3) {
-                u8 ours[48], libcs[48];
+            for (size_t n = 0; n <= 72; n += 3) {
+                u8 ours[96], libcs[96];
 
                 fill(ours, sizeof(ours));
                 memcpy(libcs, ours, sizeof(ours));

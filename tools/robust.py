@@ -143,7 +143,8 @@ def hostile_main(args):
 
 # What a boot may end with. A panic is a refusal only where it says that memory is missing.
 REFUSAL = r"Torii cannot start|\*\*\* Torii panic on CPU \d+: .*(?:no memory|out of memory|no room)"
-LACK = r"(?:cannot|no memory|without|no interrupt)"
+# A line that says so, or the backtrace of a hypercall: then Dom0 has the error, and may stop at it.
+LACK = r"(?:cannot|no memory|without|no interrupt|\bhypercall\+)"
 TROUBLE = r"\*\*\* Torii panic(?!.*(?:no memory|out of memory|no room)).*\n|fault while panicking.*\n"
 
 

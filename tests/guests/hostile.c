@@ -231,28 +231,6 @@ static void wait_for_key(void)
         udelay(10000);
 }
 
-/*
- * What a processor does that a thrown SIPI starts at `page`: halt, whatever NMI comes, with a stack and vectors in that page;
- * those at 0 may be gone.
- */
-static void halting_page(u64 page)
-{
-    static const u8 code[] = {0xfa,                               /* cli */
-                              0x8c, 0xc8, 0x8e, 0xd0,             /* mov %cs, %ax; mov %ax, %ss */
-                              0xbc, 0x00, 0x10,                   /* mov $0x1000, %sp */
-                              0x2e, 0x0f, 0x01, 0x1e, 0x40, 0x00, /* lidt %cs:0x40 */
-                              0xf4, 0xeb, 0xfd};                  /* hlt; jmp to it */
-    u8 *at = (u8 *)page;
-    u32 *vectors = (u32 *)(at + 0x400);
-
-    memcpy(at, code, sizeof(code));
-    at[0x30] = 0xcf; /* iret */
-    *(u16 *)(at + 0x40) = 0x3ff;
-    *(volatile u32 *)(at + 0x42) = (u32)page + 0x400;
-    for (unsigned i = 0; i < 256; i++)
-        vectors[i] = (u32)page << 12 | 0x30; /* segment and offset */
-}
-
 void test(void)
 {
     u64 seed = option("seed", 1);
@@ -261,9 +239,7 @@ void test(void)
     phases = option("phases", 1);
     kinds = option("kinds", 0xffff);
     note("seed=%lu ms=%lu phases=%lu kinds=%lu", seed, phase_ms, phases, kinds);
-    halting_page(0x7000);
-    halting_page(0x9000);
-    __asm__ volatile("movl %0, 8" : : "r"(0x7030) : "memory"); /* what an NMI finds before the processor has done so */
+    throw_ipi_init();
     seed_streams(seed);
     bail_hook = dump_calls;
     interrupts_init();

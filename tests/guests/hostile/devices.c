@@ -477,6 +477,35 @@ void throw_instruction_exit(void)
 
 /* --- interrupt controllers --- */
 
+/*
+ * What a processor does that a thrown SIPI starts at `page`: halt, whatever NMI comes, with a stack and vectors in that page;
+ * those at 0 may be gone. Written anew each time: addresses that are thrown, such as 0x7fff, lie there, too.
+ */
+static void halting_page(u64 page)
+{
+    static const u8 code[] = {0xfa,                               /* cli */
+                              0x8c, 0xc8, 0x8e, 0xd0,             /* mov %cs, %ax; mov %ax, %ss */
+                              0xbc, 0x00, 0x10,                   /* mov $0x1000, %sp */
+                              0x2e, 0x0f, 0x01, 0x1e, 0x40, 0x00, /* lidt %cs:0x40 */
+                              0xf4, 0xeb, 0xfd};                  /* hlt; jmp to it */
+    u8 *at = (u8 *)page;
+    u32 *vectors = (u32 *)(at + 0x400);
+
+    memcpy(at, code, sizeof(code));
+    at[0x30] = 0xcf; /* iret */
+    *(u16 *)(at + 0x40) = 0x3ff;
+    *(volatile u32 *)(at + 0x42) = (u32)page + 0x400;
+    for (unsigned i = 0; i < 256; i++)
+        vectors[i] = (u32)page << 12 | 0x30; /* segment and offset */
+}
+
+/* What an NMI finds before the processor has vectors of its own. */
+void throw_ipi_init(void)
+{
+    halting_page(0x7000);
+    __asm__ volatile("movl %0, 8" : : "r"(0x7030) : "memory");
+}
+
 void throw_ipi(void)
 {
     static const u32 modes[] = {ICR_FIXED, ICR_FIXED, ICR_FIXED, ICR_LOWEST, 0x200, 0x300, ICR_NMI, ICR_INIT, ICR_STARTUP,
@@ -490,6 +519,7 @@ void throw_ipi(void)
         /* To another CPU but the first, by number; from 0x7000 and 0x9000 it only halts. */
         dest = 1 + below(CPUS - 1);
         icr = mode | ICR_ASSERT | (rnd() & ICR_LEVEL) | (one_in(2) ? 7 : 9);
+        halting_page((icr & 0xff) << 12);
     }
     cli();
     if (mode == ICR_NMI && !nmi_may_be_sent()) {

@@ -57,6 +57,7 @@ void throw_port(void);
 void throw_msr(void);
 void throw_pci(void);
 void throw_ipi(void);
+void throw_ipi_init(void);
 void throw_lapic(void);
 void throw_ioapic(void);
 void throw_events(void);

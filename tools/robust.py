@@ -69,7 +69,7 @@ def where_it_stands(vm):
         registers = vm.qmp.hmp("info registers -a")
     except Failure:
         raise EmulatorStopped("QEMU's monitor does not answer") from None
-    print("\n".join(re.findall(r"RIP=\S+ RFL=\S+", registers)), flush=True)
+    print("\n".join(re.findall(r"RIP=\S+ RFL=\S+", registers)), vm.qmp.hmp("info pic"), sep="\n", flush=True)
     vm.send(SWITCH + "dtt")
     vm.still_running(5)
     print(vm.tail(400), flush=True)

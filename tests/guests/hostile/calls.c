@@ -20,6 +20,17 @@ static u64 some_frame(void)
     return gfn == 0xfee00 || gfn == 0xfec00 ? gfn + 1 : gfn;
 }
 
+/* Where there are no lists of frames, and no arguments, not even in a ROM: one full of zeros would name frame 0. */
+static u64 unreadable(void)
+{
+    u64 pointer;
+
+    do
+        pointer = bad_pointer();
+    while (pointer < 0x100000 && pointer);
+    return pointer;
+}
+
 /* Lists of frames, none of them the program's. */
 static void safe_lists(typeof(&safe[0]) s)
 {
@@ -45,7 +56,7 @@ static u64 memory_word(typeof(&safe[0]) s)
     case 0:
         return some_frame();
     case 1:
-        return below(6);
+        return spared(below(6));
     case 2:
         return list_pointer(s);
     default:
@@ -65,7 +76,7 @@ static void memory_reservation(typeof(&safe[0]) s)
                                          .domid = one_in(8) ? (domid_t)rnd() : DOMID_SELF};
     /* Frame numbers are written back: a list that is too long must not lie in the program. */
     set_xen_guest_handle(r->extent_start,
-                         (xen_pfn_t *)(r->nr_extents > 32 || one_in(8) ? bad_pointer() : (u64)s->list));
+                         (xen_pfn_t *)(r->nr_extents > 32 || one_in(8) ? unreadable() : (u64)s->list));
 }
 
 static void memory_call(struct call *c)
@@ -108,7 +119,7 @@ static void memory_call(struct call *c)
     /* A continuation's mark in the upper bits. */
     if (one_in(16))
         c->arg[0] |= below(64) << 6;
-    c->arg[1] = one_in(16) ? bad_pointer() : (u64)s->words;
+    c->arg[1] = one_in(16) ? unreadable() : (u64)s->words;
 }
 
 /* Upcalls at vectors that are exceptions with an error code would look like those. */
@@ -159,7 +170,7 @@ static void grant_call(struct call *c)
     c->arg[1] = (u64)p;
     c->arg[2] = below(12);
     fill(p, 512);
-    for (unsigned i = 0; i < 8 && c->arg[0] <= 1; i++) {
+    for (unsigned i = 0; i < 12 && c->arg[0] <= 1; i++) {
         struct gnttab_map_grant_ref *m = (void *)p;
         struct gnttab_unmap_grant_ref *u = (void *)p;
 

@@ -387,6 +387,12 @@ static u16 some_bdf(void)
     return below(8) ? usual[below(ARRAY_SIZE(usual))] : below(0x10000);
 }
 
+/* A BAR of ports: those stay above the ones of the console's UART, which would be out of reach. */
+static bool has_ports(u16 bdf, unsigned reg)
+{
+    return ecam && bdf < 0x1000 && read32(ecam + ((u64)bdf << 12) + reg) & 1;
+}
+
 void throw_pci(void)
 {
     u16 bdf = some_bdf();
@@ -396,6 +402,8 @@ void throw_pci(void)
     reg &= ~(bytes - 1);
     if (below(3) == 0)
         reg = 0x10 + 4 * below(6), bytes = 4, v = bar_value();
+    if (reg >= 0x10 && reg < 0x28 && has_ports(bdf, reg & ~3u))
+        reg &= ~3u, bytes = 4, v |= 0x1000;
     v = pci_tame(bdf, reg, bytes, v);
     if (one_in(3) && ecam && bdf < 0x1000) {
         u64 a = ecam + ((u64)bdf << 12) + (one_in(8) ? 0x100 + (below(0xf00) & ~3ull) : reg);

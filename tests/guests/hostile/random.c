@@ -28,13 +28,16 @@ u64 rnd(void)
     return x * 0x2545f4914f6cdd1dull;
 }
 
-/* Frames 7 to 9 hold what processors start from, 15 is where an NMI in real mode pushes before there is another stack. */
+/*
+ * Frame 0 has the vectors of real mode, 7 to 9 hold what processors start from, 15 is where an NMI in real mode pushes before
+ * there is another stack.
+ */
 u64 spared(u64 gfn)
 {
     u64 a = gfn * PAGE_SIZE;
     bool program = gfn < 1ull << 52 && a >= (u64)image_start && a < (u64)image_end;
 
-    if ((gfn >= 7 && gfn <= 9) || gfn == 15 || (program && (a < (u64)arena || a >= (u64)arena[ARENA_PAGES])))
+    if (!gfn || (gfn >= 7 && gfn <= 9) || gfn == 15 || (program && (a < (u64)arena || a >= (u64)arena[ARENA_PAGES])))
         return 6;
     return gfn;
 }
@@ -114,7 +117,7 @@ u64 some_value(void)
     default:
         v = rnd();
     }
-    return spared(v);
+    return v ? spared(v) : 0;
 }
 
 void fill(void *p, size_t bytes)
@@ -191,13 +194,13 @@ void throw_tables(void)
         __asm__ volatile("mov %%cr3, %%rax; mov %%rax, %%cr3" : : : "rax", "memory");
 }
 
-/* The vectors of real mode, which an NMI may meet, are not for pointers that lead to 0. */
+/* What is thrown leads to 0 often: no program's page is there, and real mode's vectors are out of reach. */
 static void protect_vectors(void)
 {
     static u64 low[512] PAGE_ALIGNED;
 
     for (u64 i = 0; i < ARRAY_SIZE(low); i++)
-        low[i] = i << 12 | (i ? 7 : 5);
+        low[i] = i ? i << 12 | 7 : 0;
     pd[0] = (u64)low | 7;
     __asm__ volatile("mov %0, %%cr3" : : "r"(pml4) : "memory");
 }

@@ -52,5 +52,5 @@ def test_nmi_and_machine_checks_reach_dom0(boot):
     vm.never(r"\*\*\* Torii panic")
 
     # An uncorrected one is an exception. Wherever it meets the processor, in the guest or in Torii, Dom0's handler has it.
-    vm.qmp.hmp("mce -b 1 4 0xb400000000000151 5 0x12345000 0")
+    vm.qmp.hmp("mce 1 4 0xb400000000000151 5 0x12345000 0")
     vm.expect(r"Machine [Cc]heck|machine check|mce: \[Hardware Error\]", 60, fatal=r"\*\*\* Torii panic")

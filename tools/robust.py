@@ -7,6 +7,7 @@ faults   one boot for each allocation Torii makes, which fails
 boots    boots to init and power-off in a row
 """
 import argparse
+import contextlib
 import dataclasses
 import re
 import statistics
@@ -22,7 +23,6 @@ DEVICES = "-device edu,addr=5 -device nvme,serial=1,addr=6"
 SWITCH = "\x01\x01\x01"
 END = PANIC + r"|has shut down.*|crashed.*"
 AREAS = 24  # pages that stay pinned: three registered areas of each of four vCPUs, across two pages each
-HOSTILE_QEMU = "10.0"  # 7.2 may go on with a translation of code that another CPU has replaced: docs/robustness.md
 SILENT = 90  # seconds: as long takes no throw, nor the start of a CPU
 
 
@@ -91,7 +91,7 @@ def phases_of(vm, seconds, phases):
     return re.findall(r"^# (phase \d+: .*)$", vm.text, re.M), used
 
 
-def hostile(seed, seconds, image="", phases=2, kinds=0xffff, qemu=HOSTILE_QEMU, options=""):
+def hostile(seed, seconds, image="", phases=2, kinds=0xffff, qemu="", options=""):
     """One machine: phases of throws, everything undone after each. (lines of the guest, Memory after each phase)."""
     config = Config(kernel=str(BUILD / "guests" / "hostile"), initrd=str(BUILD / "guests" / "module"), cpus=4, mem=512,
                     image=image, args="noreboot", qemu_args=DEVICES, qemu=qemu,
@@ -225,6 +225,8 @@ def boots_main(args):
                 times.append(vm.elapsed())
             except Failure as failure:
                 bad += 1
+                with contextlib.suppress(EmulatorStopped):
+                    where_it_stands(vm)
                 kept = BUILD / "test-logs" / f"boots-failed-{n}.log"
                 kept.write_text(vm.text)
                 print(f"boot {n}: FAILED, {kept}: {failure}", flush=True)
@@ -245,7 +247,7 @@ def main():
     p.add_argument("--phase", type=float, default=60, help="seconds of one phase; a run has two")
     p.add_argument("--seed", type=int, default=1)
     p.add_argument("--stop", action="store_true", help="at the first failure")
-    p.add_argument("--qemu", default=HOSTILE_QEMU)
+    p.add_argument("--qemu", default="", help="10.0, 7.2 or a file")
     p.set_defaults(run=hostile_main)
     p = sub.add_parser("faults")
     p.add_argument("--kernel", default="smallest", help="a kernel of tests/guests, or linux")
@@ -256,7 +258,7 @@ def main():
     p = sub.add_parser("boots")
     p.add_argument("-n", type=int, default=200)
     p.add_argument("--kernel", default="linux", help="linux, or a kernel of tests/guests")
-    p.add_argument("--qemu", default="")
+    p.add_argument("--qemu", default="", help="10.0, 7.2 or a file")
     p.set_defaults(run=boots_main)
     args = parser.parse_args()
     return 1 if args.run(args) else 0

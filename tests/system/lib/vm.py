@@ -17,6 +17,9 @@ from lib.line import BOOT, BUILD, LOGS, ROOT, SCALE, Failure, Line, environment 
 COMPLAINTS = (r"^\[ *\d+\.\d+\] (?!clocksource: Watchdog remote CPU \d+ read timed out)"
               r".*(unchecked MSR access|nobody cared|Failed to add - passthrough|timed out)")
 
+# The one that runs Linux under each of Torii, Xen and neither: for what compares them (docs/running.md).
+COMMON_QEMU = "7.2"
+
 
 @dataclasses.dataclass(frozen=True)
 class Config:

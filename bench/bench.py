@@ -21,7 +21,7 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "tests" / "system"), str(ROOT / "tests" / "guests")]
 from lib import elf as pvhelf  # noqa: E402
-from lib.vm import BUILD, COMMON_QEMU, VM, Config  # noqa: E402
+from lib.vm import BUILD, VM, Config  # noqa: E402
 from conformance import Run, config as guest_config  # noqa: E402
 
 OUT = ROOT / "docs" / "bench"
@@ -44,7 +44,7 @@ def tiny_kernel():
 
 
 def boot_config(hv, **more):
-    return Config(hv=hv, cpus=CPUS, mem=MEM, qemu=COMMON_QEMU, **{"cmdline": "torii.run=poweroff", **more})
+    return Config(hv=hv, cpus=CPUS, mem=MEM, threads="multi", **{"cmdline": "torii.run=poweroff", **more})
 
 
 def cpu_seconds(vm):
@@ -218,7 +218,7 @@ def number(value):
 def first_entry(table):
     for hv in ("xen", "torii"):
         counts, _ = count(Config(hv=hv, kernel=str(tiny_kernel()), initrd=str(BUILD / "guests" / "module"), cpus=CPUS,
-                                 mem=MEM, qemu=COMMON_QEMU), f"tiny-{hv}")
+                                 mem=MEM, threads="multi"), f"tiny-{hv}")
         table.set("8 KiB Dom0: before its first instruction", "instructions", hv, counts["before_first_entry"])
 
 

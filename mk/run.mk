@@ -4,7 +4,7 @@
 KERNEL ?= 6.1
 CPUS ?= 2
 MEM ?= 2048
-export BUILD KERNEL INITRD CMDLINE CPUS MEM CPU MACHINE QEMU QEMU_ARGS TORII_ARGS HV ISO FIRMWARE
+export BUILD KERNEL INITRD CMDLINE CPUS MEM CPU MACHINE QEMU QEMU_ARGS THREADS TORII_ARGS HV ISO FIRMWARE
 
 INITRAMFS := tools/make-initramfs.sh $(wildcard tools/initramfs/*)
 GUEST_TESTS := $(wildcard tests/system/guest/*)
@@ -32,7 +32,7 @@ help:
 	@echo 'make            build/torii, the hypervisor'
 	@echo 'make run        boot a Debian kernel as Dom0 in QEMU, to a shell; Ctrl-] x ends it'
 	@echo '                KERNEL=6.1|6.12|7.2|FILE INITRD=FILE CMDLINE= TORII_ARGS= CPUS=2 MEM=2048'
-	@echo '                CPU=EPYC MACHINE=q35|pc QEMU=10.0|7.2|FILE QEMU_ARGS= HV=torii|xen|none'
+	@echo '                CPU=EPYC MACHINE=q35|pc QEMU=7.2|10.0|FILE THREADS=single|multi QEMU_ARGS= HV=torii|xen|none'
 	@echo 'make iso        build/torii.iso: GRUB for BIOS and UEFI; KERNEL= INITRD= CMDLINE= TORII_ARGS='
 	@echo 'make run-bochs  the same in Bochs, which has VMX: MODEL=corei7_sandy_bridge_2600k CPUS=1 MEM=1024'
 	@echo 'make check      both compilers, static analysis, unit tests, fuzz corpora, system tests; one line of counts at the end'

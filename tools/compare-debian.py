@@ -16,7 +16,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests" / "system"))
 from lib import dmesg  # noqa: E402
 from lib.debian import Debian  # noqa: E402
-from lib.vm import BUILD, COMMON_QEMU, Config, Failure  # noqa: E402
+from lib.vm import BUILD, Config, Failure  # noqa: E402
 
 OUT = BUILD / "compare"
 DOCUMENT = ROOT / "docs" / "devices.md"
@@ -32,8 +32,8 @@ def start(hv, arguments):
     # Xen's Dom0 reaches virtio devices through the IOMMU alone, as its frames are not the machine's; and half the memory
     # that run-qemu.sh gives Xen is Dom0's.
     options = ",iommu_platform=on,disable-legacy=on" if hv == "xen" else ""
-    config = Config(hv=hv, cpus=arguments.cpus, cpu=arguments.cpu, mem=4096 if hv == "xen" else 2048,
-                    qemu=COMMON_QEMU, cmdline=arguments.cmdline)
+    config = Config(hv=hv, cpus=arguments.cpus, cpu=arguments.cpu, mem=4096 if hv == "xen" else 2048, threads="multi",
+                    cmdline=arguments.cmdline)
     return Debian(config, f"compare-{hv}", "virtio", DISKS, CARDS, options)
 
 

@@ -5,14 +5,16 @@
 #   HV=torii|xen|none   who runs the kernel                      KERNEL=6.1|6.12|7.2|FILE|none   INITRD=FILE
 #   CMDLINE=WORDS       the kernel's own; console= is added      TORII_ARGS=WORDS           the hypervisor's
 #   CPUS=2 MEM=2048     processors, MiB                          CPU=EPYC MACHINE=q35       QEMU's models
-#   QEMU=10.0|7.2|FILE  emulator; 7.2 under Xen                  QEMU_ARGS=WORDS            added at the end
+#   QEMU=7.2|10.0|FILE  emulator                                 QEMU_ARGS=WORDS            added at the end
+#   THREADS=single|multi  processors take turns, or each has a thread of the host
 #   IMAGE=build/torii   the hypervisor                           ISO=FILE                   boot from this instead
 #   FIRMWARE=bios|uefi  for ISO=
 # For programs: SERIAL=-serial's argument, QMP=socket path (QEMU waits for a client), DRY_RUN=1 prints the command.
 . "$(dirname "$0")/lib.sh"
 
 HV=${HV:-torii} KERNEL=${KERNEL:-6.1} INITRD=${INITRD:-} CMDLINE=${CMDLINE:-} TORII_ARGS=${TORII_ARGS:-}
-CPUS=${CPUS:-2} MEM=${MEM:-2048} CPU=${CPU:-} MACHINE=${MACHINE:-q35} QEMU=${QEMU:-} QEMU_ARGS=${QEMU_ARGS:-}
+CPUS=${CPUS:-2} MEM=${MEM:-2048} CPU=${CPU:-} MACHINE=${MACHINE:-q35} QEMU=${QEMU:-7.2} QEMU_ARGS=${QEMU_ARGS:-}
+THREADS=${THREADS:-single}
 IMAGE=${IMAGE:-$BUILD/torii} ISO=${ISO:-} FIRMWARE=${FIRMWARE:-bios} SERIAL=${SERIAL:-} QMP=${QMP:-}
 UART="com1=115200,8n1"
 
@@ -24,13 +26,9 @@ kernel_file()
     esac
 }
 
-# 7.2 may go on with a translation of code that another CPU has replaced, which a kernel that patches itself does not survive;
-# but it alone runs Linux as Xen's Dom0 (docs/running.md).
-default_qemu() { if [ "$HV" = xen ]; then echo 7.2; else echo 10.0; fi; }
-
 qemu_file()
 {
-    case ${QEMU:-$(default_qemu)} in
+    case $QEMU in
     7.2) echo qemu-system-x86_64 ;;
     10.0) "$ROOT/tools/fetch-qemu.sh" 10.0 ;;
     *) echo "$QEMU" ;;
@@ -81,10 +79,16 @@ else
 fi
 [ -z "$QMP" ] || args+=(-qmp "unix:$QMP,server=on,wait=on")
 
+# Kernels that patch their code do not always survive threads that run at once (docs/running.md).
+case $THREADS in
+single) accel=tcg,thread=single ;;
+multi) accel=tcg ;;
+*) die "THREADS=$THREADS: single or multi" ;;
+esac
 emulator=$(qemu_file)
 # shellcheck disable=SC2206
 extra=($QEMU_ARGS)
-set -- "$emulator" -accel tcg -machine "$machine" -cpu "${CPU:-$cpu}" -m "$MEM" -smp "$CPUS" -display none \
+set -- "$emulator" -accel "$accel" -machine "$machine" -cpu "${CPU:-$cpu}" -m "$MEM" -smp "$CPUS" -display none \
     -no-reboot "${devices[@]}" "${args[@]}" "${extra[@]}"
 if [ "${DRY_RUN:-0}" = 1 ]; then
     printf '%q ' "$@"

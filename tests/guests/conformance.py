@@ -17,7 +17,7 @@ import sys
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests" / "system"))
 from lib.bochs import Bochs  # noqa: E402
-from lib.vm import BUILD, COMMON_QEMU, VM, Config, Failure  # noqa: E402
+from lib.vm import BUILD, VM, Config, Failure  # noqa: E402
 
 GUESTS = ROOT / "tests" / "guests"
 KEPT = BUILD / "conformance"
@@ -80,7 +80,7 @@ def config(run, hv, **more):
     # Xen gives Dom0 half, and has no room for it in less.
     mem = run.mem * 2 if hv == "xen" else run.mem
     return Config(hv=hv, kernel=str(BUILD / "guests" / run.guest), initrd=str(BUILD / "guests" / "module"),
-                  cmdline=run.cmdline, cpus=run.cpus, mem=mem, qemu_args=run.qemu, **{"qemu": COMMON_QEMU, **more})
+                  cmdline=run.cmdline, cpus=run.cpus, mem=mem, qemu_args=run.qemu, threads="multi", **more)
 
 
 def machine(run, hv, model="", **more):

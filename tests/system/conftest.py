@@ -17,7 +17,7 @@ def pytest_addoption(parser):
     group = parser.getgroup("torii")
     group.addoption("--hv", default="torii", choices=["torii", "xen", "none"], help="who runs the kernel")
     group.addoption("--kernel", default="6.1", help="6.1, 6.12, 7.2 or a file")
-    group.addoption("--qemu", default="", help="10.0, 7.2 or a file")
+    group.addoption("--qemu", default="7.2", help="7.2, 10.0 or a file")
     group.addoption("--cpu", default="", help="QEMU's CPU model")
     group.addoption("--slow", action="store_true", help="also the tests that make check leaves out")
     group.addoption("--soak", action="store_true", help="also the tests that take SOAK_MINUTES")

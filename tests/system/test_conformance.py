@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from lib.vm import BUILD, COMMON_QEMU, ROOT
+from lib.vm import BUILD, ROOT
 
 sys.path.insert(0, str(ROOT / "tests" / "guests"))
 import conformance  # noqa: E402
@@ -21,7 +21,7 @@ def kernels():
 def test_guest(base, kernels, run):
     if run.only and base.hv not in run.only.split(","):
         pytest.skip(f"not for --hv={base.hv}")
-    outcome = conformance.execute(run, base.hv, image=base.image, qemu=base.qemu or COMMON_QEMU, cpu=base.cpu)
+    outcome = conformance.execute(run, base.hv, image=base.image, qemu=base.qemu, cpu=base.cpu)
     assert outcome.results, outcome.problem
     if base.hv == "none":
         return  # bare QEMU is there to look at; it accepts what processors refuse

@@ -17,9 +17,6 @@ from lib.line import BOOT, BUILD, LOGS, ROOT, SCALE, Failure, Line, environment 
 COMPLAINTS = (r"^\[ *\d+\.\d+\] (?!clocksource: Watchdog remote CPU \d+ read timed out)"
               r".*(unchecked MSR access|nobody cared|Failed to add - passthrough|timed out)")
 
-# The one that runs Linux under each of Torii, Xen and neither: for what compares them (docs/running.md).
-COMMON_QEMU = "7.2"
-
 
 @dataclasses.dataclass(frozen=True)
 class Config:
@@ -36,6 +33,7 @@ class Config:
     machine: str = ""
     qemu: str = ""
     qemu_args: str = ""
+    threads: str = ""
     image: str = ""
     iso: str = ""
     firmware: str = ""
@@ -45,7 +43,7 @@ class Config:
         values = dict(
             HV=self.hv, KERNEL=self.kernel, INITRD=self.initrd, CMDLINE=self.cmdline,
             TORII_ARGS=self.args, CPUS=self.cpus, MEM=self.mem, CPU=self.cpu, MACHINE=self.machine, QEMU=self.qemu,
-            QEMU_ARGS=self.qemu_args, IMAGE=self.image, ISO=self.iso, FIRMWARE=self.firmware)
+            QEMU_ARGS=self.qemu_args, THREADS=self.threads, IMAGE=self.image, ISO=self.iso, FIRMWARE=self.firmware)
         env.update({k: str(v) for k, v in values.items()})
         return env
 

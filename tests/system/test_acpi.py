@@ -98,7 +98,7 @@ def test_a_processor_plugged_into_the_machine_runs_vcpus(boot, board):
     it stops and leaves the machine. QEMU 7.2's heap does not survive that for long, under bare Linux neither.
     """
     xen_cpu = XEN_CPU.format(2)
-    vm = boot(machine=board, cpus="2,maxcpus=4", args="dom0_max_vcpus=2-4 loglvl=all", qemu="10.0").shell()
+    vm = boot(machine=board, cpus="2,maxcpus=4", args="dom0_max_vcpus=2-4 loglvl=all", qemu="10.0", threads="multi").shell()
     assert vm.run("nproc").strip() == "2"
     vm.qmp.hmp(HOTPLUG.format(2))
     vm.expect(r"\(torii\) CPU 2, APIC id 2, is there")
@@ -131,7 +131,7 @@ def test_a_processor_comes_and_goes_again_and_again(boot):
     """
     With the vCPU that runs on it, and with a sleep while it is out. QEMU has as many processors as maxcpus in its life.
     """
-    vm = boot(cpus="2,maxcpus=8", args="dom0_max_vcpus=2-4 loglvl=all", qemu="10.0").shell()
+    vm = boot(cpus="2,maxcpus=8", args="dom0_max_vcpus=2-4 loglvl=all", qemu="10.0", threads="multi").shell()
     for n in range(4):
         vm.qmp.hmp(HOTPLUG.format(2).replace("id=cpu2", f"id=cpu2-{n}"))
         vm.expect(r"\(torii\) CPU 2 is in use")

@@ -139,7 +139,8 @@ def test_no_interrupt_is_lost_while_cpus_go_and_come(machine, msi):
 @pytest.mark.parametrize("msi", ["msi", "nomsi"])
 def test_interrupts_leave_a_processor_that_is_taken_out(machine, msi):
     """All that can be is directed at it; then device_del, and the devices work on."""
-    m = machine(cpus="2,maxcpus=4", args="dom0_max_vcpus=2-3", qemu="10.0", cmdline="" if msi == "msi" else "pci=nomsi")
+    m = machine(cpus="2,maxcpus=4", args="dom0_max_vcpus=2-3", qemu="10.0", threads="multi",
+                cmdline="" if msi == "msi" else "pci=nomsi")
     m.vm.qmp.hmp("device_add EPYC-x86_64-cpu,id=cpu2,socket-id=0,core-id=2,thread-id=0")
     m.vm.expect(r"\(torii\) CPU 2 is in use")
     for text in ("\x01\x01\x01", "+", "\x01\x01\x01"):

@@ -70,7 +70,8 @@ def where_it_stands(vm):
         registers = vm.qmp.hmp("info registers -a")
     except Failure:
         raise EmulatorStopped("QEMU's monitor does not answer") from None
-    print("\n".join(re.findall(r"RIP=\S+ RFL=\S+", registers)), vm.qmp.hmp("info pic"), sep="\n", flush=True)
+    cpus = re.findall(r"RIP=\S+ RFL=\S+", registers)
+    print("\n".join(cpus), vm.qmp.hmp("info pic"), *(vm.qmp.hmp(f"info lapic {n}") for n in range(len(cpus))), sep="\n", flush=True)
     vm.send(SWITCH + "dtt")
     vm.still_running(5)
     print(vm.tail(400), flush=True)

@@ -45,6 +45,8 @@ void lapic_eoi(void)
 void lapic_send(u32 dest, u32 icr_low)
 {
     if (!page) {
+        /* WRMSR waits for no earlier store here, which the receiver is to find (SDM vol. 3 §11.12.3). */
+        asm volatile("mfence; lfence" ::: "memory");
         wrmsr(MSR_X2APIC + LAPIC_ICR, (u64)dest << 32 | icr_low);
         return;
     }

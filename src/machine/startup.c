@@ -25,9 +25,11 @@ bool smp_wait(const bool *flag, bool value, unsigned ms)
 {
     u64 end = now_ns() + ms * 1000000ull;
 
-    while (now_ns() < end)
+    while (now_ns() < end) {
         if (atomic_load(flag) == value)
             return true;
+        cpu_relax();
+    }
     return atomic_load(flag) == value;
 }
 

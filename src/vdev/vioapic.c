@@ -451,12 +451,10 @@ void vioapic_reset(struct domain *d)
 
 static void pin_rehome(struct vioapic_pin *p)
 {
-    unsigned cpu = wanted_config(p).cpu;
-
-    if (!p->bound || cpu == p->config.cpu)
+    if (!p->bound)
         return;
-    gsi_set_cpu(p->gsi, cpu);
-    p->config.cpu = cpu;
+    p->config.cpu = wanted_config(p).cpu;
+    gsi_set_cpu(p->gsi, p->config.cpu);
 }
 
 void vioapic_rehome(struct domain *d)

@@ -13,6 +13,7 @@
 #include <torii/percpu.h>
 #include <torii/sched.h>
 #include <torii/smp.h>
+#include <torii/time.h>
 #include <torii/vioapic.h>
 #include <torii/vpci.h>
 
@@ -26,7 +27,9 @@ struct domain *dom0;
 static struct pcpu cpu = {.id = CPU};
 static struct domain dom;
 static unsigned caller;
-static bool busy, used;
+static bool busy;
+static unsigned used; /* so many times it is looked at */
+static u64 now;
 static int offline_result, stop_result;
 
 long pcpu_set_online(u32 n, bool online)
@@ -64,7 +67,12 @@ void vpci_rehome(struct domain *d)
 bool irq_cpu_used(unsigned n)
 {
     assert_int_equal(n, CPU);
-    return used;
+    return used && used--;
+}
+
+u64 now_ns(void)
+{
+    return now += 30000000;
 }
 
 int smp_stop_cpu(unsigned n)
@@ -84,7 +92,8 @@ static int setup(void **state)
     pcpus[CPU] = &cpu;
     dom0 = &dom;
     caller = 0;
-    busy = used = false;
+    busy = false;
+    used = 0;
     offline_result = stop_result = 0;
     events[0] = '\0';
     return 0;
@@ -117,11 +126,18 @@ static void one_with_a_vcpu_stays(void **state)
     assert_events("offline empty");
 }
 
+static void an_interrupt_it_has_accepted_is_waited_for(void **state)
+{
+    used = 2;
+    assert_int_equal(pcpu_remove(CPU), 0);
+    assert_events("offline empty lines messages lines messages lines messages stop dom0");
+}
+
 static void one_that_a_device_interrupts_stays(void **state)
 {
-    used = true;
+    used = ~0u;
     assert_int_equal(pcpu_remove(CPU), -XEN_EBUSY);
-    assert_events("offline empty lines messages");
+    assert_events("offline empty lines messages lines messages lines messages lines messages");
 }
 
 static void one_that_does_not_stop_is_still_there(void **state)
@@ -147,6 +163,7 @@ int main(void)
         T(one_that_cannot_go_out_of_use_stays),
         T(none_stops_itself),
         T(one_with_a_vcpu_stays),
+        T(an_interrupt_it_has_accepted_is_waited_for),
         T(one_that_a_device_interrupts_stays),
         T(one_that_does_not_stop_is_still_there),
         T(without_a_dom0_nothing_has_interrupts),

@@ -2,8 +2,8 @@
 /* run: cpus=2 */
 /* run: name=four cpus=4 */
 /*
- * Every sleep ends: CPUs that arm their one-shot timers, halt, and send each other interrupts at times that drift over each
- * other. sleeps=N of CPU 0; hold=1 stays there when one is overdue, for a look at the machine.
+ * Every sleep ends: CPUs that arm their one-shot timers, halt, and send each other interrupts at times that drift over
+ * each other. sleeps=N of CPU 0; hold=1 stays there when one is overdue, for a look at the machine.
  */
 #include "rt.h"
 
